@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operators that only move values: most become one strided copy, RESHAPE and many READ_VARIABLEs nothing at all.
+ */
+
+#include "base/error.h"
+#include "runtime/plan.h"
+
+/* Byte strides of a row-major tensor. */
+static void row_major(const struct tensor *t, int64_t ret_stride[KERN_MAX_DIMS]) {
+    int64_t stride = (int64_t)dtype_size(t->dtype);
+    for (int d = t->n_dims - 1; d >= 0; d--) {
+        ret_stride[d] = stride;
+        stride *= t->dims[d];
+    }
+}
+
+/* Drops dims of one, joins neighbours that both sides walk alike: what is left is the copy's real shape. */
+static void merge_copy(struct kern_copy *p) {
+    int32_t n = 0;
+    for (int32_t d = 0; d < p->n_dims; d++) {
+        if (p->count[d] == 1)
+            continue;
+        if (n > 0 && p->src_stride[n - 1] == p->src_stride[d] * p->count[d] &&
+            p->dst_stride[n - 1] == p->dst_stride[d] * p->count[d]) {
+            p->count[n - 1] *= p->count[d];
+        } else {
+            p->count[n++] = p->count[d];
+        }
+        p->src_stride[n - 1] = p->src_stride[d];
+        p->dst_stride[n - 1] = p->dst_stride[d];
+    }
+    if (n == 0) {
+        p->count[0] = 1;
+        p->src_stride[0] = p->dst_stride[0] = p->elem_size;
+        n = 1;
+    }
+    p->n_dims = n;
+}
+
+static int plan_copy_nd(struct plan *plan, struct kern_copy *p, uint32_t x, uint32_t y) {
+    merge_copy(p);
+    return plan_step(plan, &(struct step_args){.fn = STEP_COPY_ND,
+                                               .params = p,
+                                               .params_size = sizeof(*p),
+                                               .inputs = {x},
+                                               .n_inputs = 1,
+                                               .outputs = {y},
+                                               .n_outputs = 1});
+}
+
+static int plan_copy(struct plan *plan, uint32_t x, uint32_t y, size_t bytes) {
+    return plan_step(plan, &(struct step_args){.fn = STEP_COPY,
+                                               .inputs = {x},
+                                               .n_inputs = 1,
+                                               .outputs = {y},
+                                               .n_outputs = 1,
+                                               .count = bytes});
+}
+
+int plan_reshape(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    plan_alias(plan, (uint32_t)op->outputs[0], (uint32_t)op->inputs[0]);
+    return 0;
+}
+
+/* A convolution can take over the padding of an NHWC picture with what counts as zero. */
+static bool fuse_pad(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    const struct tensor *x = plan_in(plan, 0);
+    uint32_t next = plan->consumer[op->outputs[0]];
+    if (next == PLAN_NONE || x->n_dims != 4)
+        return false;
+    enum op_kind kind = plan->graph->ops[next].kind;
+    if ((kind != OP_CONV_2D && kind != OP_DEPTHWISE_CONV_2D) ||
+        plan->graph->ops[next].inputs[0] != op->outputs[0])
+        return false;
+    const struct op_pad *pad = &op->pad;
+    int32_t zero = x->dtype == DTYPE_INT8 ? plan_out(plan, 0)->quant.zero_point : 0;
+    if (pad->before[0] || pad->after[0] || pad->before[3] || pad->after[3] || pad->value != zero)
+        return false;
+    plan->pad[next] = plan->op;
+    return true;
+}
+
+int plan_pad(struct plan *plan) {
+    if (fuse_pad(plan))
+        return 0;
+    const struct op *op = plan_op(plan);
+    const struct tensor *x = plan_in(plan, 0), *y = plan_out(plan, 0);
+    int32_t elem = (int32_t)dtype_size(y->dtype);
+    uint32_t value;
+    int r = plan_const(plan, &op->pad.value, sizeof(op->pad.value), &value);
+    if (r)
+        return r;
+    r = plan_step(plan, &(struct step_args){.fn = STEP_FILL,
+                                            .inputs = {value},
+                                            .n_inputs = 1,
+                                            .outputs = {(uint32_t)op->outputs[0]},
+                                            .n_outputs = 1,
+                                            .count = tensor_elements(y),
+                                            .variant = (uint32_t)elem});
+    if (r)
+        return r;
+    struct kern_copy p = {.n_dims = x->n_dims, .elem_size = elem};
+    row_major(x, p.src_stride);
+    row_major(y, p.dst_stride);
+    for (int d = 0; d < x->n_dims; d++) {
+        p.count[d] = x->dims[d];
+        p.dst_offset += op->pad.before[d] * p.dst_stride[d];
+    }
+    return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
+}
+
+int plan_concatenation(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    const struct tensor *y = plan_out(plan, 0);
+    int32_t axis = op->axis.axis;
+    int64_t offset = 0;
+    for (unsigned k = 0; k < op->n_inputs; k++) {
+        const struct tensor *x = plan_in(plan, k);
+        struct kern_copy p = {.n_dims = y->n_dims, .elem_size = (int32_t)dtype_size(y->dtype)};
+        row_major(x, p.src_stride);
+        row_major(y, p.dst_stride);
+        for (int d = 0; d < y->n_dims; d++)
+            p.count[d] = x->dims[d];
+        p.dst_offset = offset;
+        offset += x->dims[axis] * p.dst_stride[axis];
+        int r = plan_copy_nd(plan, &p, (uint32_t)op->inputs[k], (uint32_t)op->outputs[0]);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int plan_split(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    const struct tensor *x = plan_in(plan, 0);
+    int32_t axis = op->axis.axis;
+    int64_t offset = 0;
+    for (unsigned k = 0; k < op->n_outputs; k++) {
+        const struct tensor *y = plan_out(plan, k);
+        struct kern_copy p = {.n_dims = x->n_dims, .elem_size = (int32_t)dtype_size(x->dtype)};
+        row_major(x, p.src_stride);
+        row_major(y, p.dst_stride);
+        for (int d = 0; d < x->n_dims; d++)
+            p.count[d] = y->dims[d];
+        p.src_offset = offset;
+        offset += y->dims[axis] * p.src_stride[axis];
+        int r = plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[k]);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int plan_transpose(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    const struct tensor *x = plan_in(plan, 0), *y = plan_out(plan, 0);
+    struct kern_copy p = {.n_dims = y->n_dims, .elem_size = (int32_t)dtype_size(y->dtype)};
+    int64_t stride[KERN_MAX_DIMS];
+    row_major(x, stride);
+    row_major(y, p.dst_stride);
+    for (int d = 0; d < y->n_dims; d++) {
+        p.count[d] = y->dims[d];
+        p.src_stride[d] = stride[op->transpose.perm[d]];
+    }
+    return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
+}
+
+int plan_strided_slice(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    const struct tensor *x = plan_in(plan, 0);
+    struct kern_copy p = {.n_dims = x->n_dims, .elem_size = (int32_t)dtype_size(x->dtype)};
+    int64_t stride[KERN_MAX_DIMS], dst = p.elem_size;
+    row_major(x, stride);
+    for (int d = x->n_dims - 1; d >= 0; d--) {
+        p.count[d] = op->slice.count[d];
+        p.src_offset += op->slice.begin[d] * stride[d];
+        p.src_stride[d] = op->slice.stride[d] * stride[d];
+        p.dst_stride[d] = dst;
+        dst *= op->slice.count[d];
+    }
+    return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
+}
+
+/* ---- state ---- */
+
+/* The last operator that can read tensor t, seen through RESHAPEs; n_ops where it is an output of the network. */
+static uint32_t last_reader(const struct plan *plan, int32_t t) {
+    const struct graph *g = plan->graph;
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] == t)
+            return g->n_ops;
+    for (uint32_t o = 0; o < g->n_ops; o++)
+        for (unsigned k = 0; k < g->ops[o].n_inputs; k++)
+            if (g->ops[o].inputs[k] == t) {
+                bool alias = g->ops[o].kind == OP_RESHAPE || g->ops[o].kind == OP_READ_STATE;
+                uint32_t reader = alias ? last_reader(plan, g->ops[o].outputs[0]) : o;
+                reader = MAX(reader, o);
+                last = MAX(last, reader);
+            }
+    return last;
+}
+
+/* Whether `state` is overwritten while the value read by plan->op is still needed. The writer itself may read it: it
+ * copies whole tensors, and a copy onto itself changes nothing. */
+static bool overwritten_early(const struct plan *plan, int32_t state, uint32_t last) {
+    const struct graph *g = plan->graph;
+    for (uint32_t o = plan->op + 1; o < MIN(last, g->n_ops); o++)
+        if (g->ops[o].kind == OP_WRITE_STATE && g->ops[o].inputs[0] == state)
+            return true;
+    return false;
+}
+
+int plan_read_state(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    uint32_t x = (uint32_t)op->inputs[0], y = (uint32_t)op->outputs[0];
+    if (overwritten_early(plan, op->inputs[0], last_reader(plan, op->outputs[0])))
+        return plan_copy(plan, x, y, plan_out(plan, 0)->size);
+    plan_alias(plan, y, x);
+    return 0;
+}
+
+int plan_write_state(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    return plan_copy(plan, (uint32_t)op->inputs[1], (uint32_t)op->inputs[0],
+                     plan_in(plan, 0)->size);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A plan while it is made: steps, the values they read and write, and the parts that go into the image. Private to
+ * runtime/; one thread, freed when the image is written.
+ *
+ * Values are numbered: the graph's tensors first, then scratch and tables of the plan's own. Steps name values; where a
+ * value lives is decided last, when all lifetimes are known (place.h).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "kernels/kernels.h"
+#include "model/graph.h"
+#include "runtime/image-format.h"
+
+struct diag;
+
+#define PLAN_NONE UINT32_MAX
+
+struct value {
+    enum space space;
+    uint32_t alias;  /* another value that holds this one's bytes, or PLAN_NONE */
+    size_t size;     /* bytes */
+    uint32_t first;  /* step that writes it; PLAN_NONE before */
+    uint32_t last;   /* last step that touches it */
+    uint64_t offset; /* as struct ref; SPACE_IMAGE: number of a part until the image is laid out */
+    bool placed;     /* offset is set */
+};
+
+/* A piece of the image. */
+struct part {
+    size_t size;
+    uint64_t offset;
+    const void *bytes; /* copied; NULL: packed weights */
+    const struct kern_conv_impl *pack;
+    const struct kern_conv *conv;
+    struct kern_conv_weights weights;
+};
+
+/* A step while it is planned: values instead of places. */
+struct plan_step {
+    struct step step;
+    uint32_t values[IMAGE_MAX_REFS]; /* PLAN_NONE: absent */
+    uint32_t params;                 /* part, or PLAN_NONE */
+    uint32_t op;                     /* operator it stands for */
+    uint32_t output;                 /* tensor that people see as its result */
+    const char *fused;
+    uint64_t weight_bytes;
+};
+
+struct plan {
+    const struct graph *graph;
+    const struct kernels *kernels;
+    struct diag *diag;
+
+    struct value *values;
+    uint32_t n_values, cap_values;
+    struct plan_step *steps;
+    uint32_t n_steps, cap_steps;
+    struct part *parts;
+    uint32_t n_parts, cap_parts;
+
+    uint32_t op; /* operator that is being planned */
+    bool *done;  /* per operator: planned already, inside an earlier one */
+    uint32_t *
+        consumer; /* per tensor: the only operator that reads it, PLAN_NONE: several, none or an output */
+    uint32_t *pad; /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
+    uint64_t state_bytes;
+    uint64_t arena_bytes;
+
+    void **allocations;
+    size_t n_allocations, cap_allocations;
+};
+
+_nodiscard_ int plan_new(const struct graph *graph, const struct kernels *kernels,
+                         struct diag *diag, struct plan **ret_plan);
+struct plan *plan_free(struct plan *plan);
+void plan_freep(struct plan **plan);
+
+/* Plans every operator, settles the outputs and places the values. 0, -ENOMEM, MODEL_E_UNSUPPORTED. */
+_nodiscard_ int plan_make(struct plan *plan);
+
+/* ---- for the planners of operators ---- */
+
+/* Zeroed memory that lives as long as the plan; NULL when there is none. */
+void *plan_alloc(struct plan *plan, size_t n, size_t size);
+
+/* Adds a step. `values`: operands in the order exec.c reads them, n_inputs read, then n_outputs written; the last ones
+ * may be scratch. `params` is copied. */
+struct step_args {
+    enum step_fn fn;
+    const void *params;
+    size_t params_size;
+    uint32_t inputs[IMAGE_MAX_REFS];
+    uint32_t n_inputs;
+    uint32_t outputs[3];
+    uint32_t n_outputs;
+    uint64_t count;
+    float arg[2];
+    uint32_t variant;
+    const char *fused;
+    uint64_t weight_bytes;
+};
+_nodiscard_ int plan_step(struct plan *plan, const struct step_args *args);
+
+/* A new value in the arena that only the next step uses. */
+_nodiscard_ int plan_scratch(struct plan *plan, size_t size, uint32_t *ret_value);
+/* A value in the image: `bytes` (at least as long-lived as the plan) are copied when the image is written. */
+_nodiscard_ int plan_const(struct plan *plan, const void *bytes, size_t size, uint32_t *ret_value);
+/* Packed weights of a convolution; `conv` and what `weights` points at live as long as the plan. */
+_nodiscard_ int plan_packed(struct plan *plan, const struct kern_conv_impl *impl,
+                            const struct kern_conv *conv, const struct kern_conv_weights *weights,
+                            uint32_t *ret_value);
+/* `tensor` has the bytes of `of` from now on. */
+void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of);
+
+/* The operator being planned. */
+static inline const struct op *plan_op(const struct plan *plan) {
+    return &plan->graph->ops[plan->op];
+}
+static inline const struct tensor *plan_tensor(const struct plan *plan, int32_t tensor) {
+    return &plan->graph->tensors[tensor];
+}
+/* Operand k of the operator being planned as a tensor. */
+static inline const struct tensor *plan_in(const struct plan *plan, unsigned k) {
+    return plan_tensor(plan, plan_op(plan)->inputs[k]);
+}
+static inline const struct tensor *plan_out(const struct plan *plan, unsigned k) {
+    return plan_tensor(plan, plan_op(plan)->outputs[k]);
+}
+static inline float tensor_scale(const struct tensor *t) {
+    return t->quant.n_scales ? t->quant.scales[0] : 0.0F;
+}
+
+/* MODEL_E_UNSUPPORTED with the operator's name and index. */
+int plan_unsupported(struct plan *plan, const char *why);
+
+/* The clamp of a fused activation, quantized for tensor y (int8 types) and in float. */
+struct clamp {
+    int32_t lo, hi;
+    float lo_f, hi_f;
+};
+struct clamp plan_clamp(enum activation act, const struct tensor *y);
+
+/* Takes over a single RELU, RELU6 or RELU_N1_TO_1 that follows `tensor`, where that gives the same bytes: tightens
+ * `clamp`, marks the operator done and returns its output; else returns `tensor`. */
+uint32_t plan_fuse_relu(struct plan *plan, uint32_t tensor, struct clamp *clamp,
+                        const char **ret_fused);
+
+/* One planner per family; each plans operator plan->op. */
+typedef int (*plan_op_fn)(struct plan *plan);
+int plan_conv_2d(struct plan *plan);
+int plan_depthwise_conv_2d(struct plan *plan);
+int plan_fully_connected(struct plan *plan);
+int plan_pool(struct plan *plan);
+int plan_mean(struct plan *plan);
+int plan_binary(struct plan *plan);
+int plan_softmax(struct plan *plan);
+int plan_unary(struct plan *plan);
+int plan_quantize(struct plan *plan);
+int plan_reshape(struct plan *plan);
+int plan_pad(struct plan *plan);
+int plan_concatenation(struct plan *plan);
+int plan_transpose(struct plan *plan);
+int plan_strided_slice(struct plan *plan);
+int plan_split(struct plan *plan);
+int plan_read_state(struct plan *plan);
+int plan_write_state(struct plan *plan);
+int plan_lstm(struct plan *plan);
+int plan_svdf(struct plan *plan);
+int plan_mfcc(struct plan *plan);
