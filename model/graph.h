@@ -229,6 +229,8 @@ const char *graph_strndup(struct graph *graph, const char *s, size_t len);
 /* The graph takes over a mapping that constants and names point into. At most one. */
 void graph_set_backing(struct graph *graph, struct map *backing);
 
+/* Room for that many in one piece, before the first is appended. */
+_nodiscard_ int graph_reserve(struct graph *graph, uint32_t n_tensors, uint32_t n_ops);
 /* Append one; the arrays may move, the index stays. -ENOMEM, or MODEL_E_UNSUPPORTED above the limit. */
 _nodiscard_ int graph_add_tensor(struct graph *graph, const struct tensor *tensor,
                                  int32_t *ret_index);
