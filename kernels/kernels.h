@@ -25,7 +25,7 @@
 
 /* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1 convolution with
  * in_h = out_h = 1, in_w = out_w = rows). Output channel o uses input channels [o / (out_c / groups) * group_in_c, + group_in_c),
- * groups = in_c / group_in_c; depthwise has group_in_c 1. */
+ * groups = in_c / group_in_c; depthwise has group_in_c 1 and says so, as its filter is laid out in another way. */
 struct kern_conv {
     int32_t in_h, in_w, in_c;
     int32_t out_h, out_w, out_c;
@@ -35,6 +35,7 @@ struct kern_conv {
     int32_t pad_top,
         pad_left; /* what the windows reach beyond the far edges follows from the sizes */
     int32_t group_in_c;
+    bool depthwise;
     /* int8: padding counts as in_zero */
     int32_t in_zero, weight_zero, out_zero;
     int32_t out_min, out_max; /* after adding out_zero */

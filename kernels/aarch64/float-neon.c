@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Float kernels: NEON with FMA.
+ */
+
+#define KERN_SUFFIX neon
+#define KERN_VECTOR 16
+#define KERN_ROWS 8
+#define KERN_SPLIT_SUMS 1
+
+#include "kernels/aarch64/aarch64.h"
+
+#include "kernels/float-tmpl.h"

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ladder of the 64-bit Arm tiers: each rung overwrites what it improves.
+ */
+
+#include "kernels/aarch64/aarch64.h"
+#include "kernels/arch.h"
+
+void kern_init_arch(struct kernels *k, enum tier tier) {
+    if (tier < TIER_NEON)
+        return;
+#define USE_NEON(op) k->op = kern_##op##_neon;
+    KERN_FLOAT_OPS(USE_NEON)
+#undef USE_NEON
+    k->conv_f32[0] = &kern_depthwise_f32_neon;
+    k->conv_f32[1] = &kern_conv_f32_neon;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Part of float-tmpl.h: depthwise convolution with one output channel for each input channel, vectors along the channels.
+ *
+ * Packed block: bias [out_c], filter [kernel_h][kernel_w][out_c].
+ */
+
+static bool depthwise_fits(const struct kern_conv *p) {
+    return p->depthwise && p->in_c == p->out_c;
+}
+
+static size_t depthwise_packed_size(const struct kern_conv *p) {
+    return pack_room((size_t)p->out_c * (1 + im2col_depth(p)) * sizeof(float));
+}
+
+static size_t depthwise_scratch_size(const struct kern_conv *p) {
+    return 0;
+}
+
+static void depthwise_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
+                           void *ret_packed) {
+    const size_t channels = (size_t)p->out_c;
+    float *at = ret_packed;
+    memset(ret_packed, 0, depthwise_packed_size(p));
+    if (w->bias)
+        memcpy(at, w->bias, channels * sizeof(float));
+    memcpy(at + channels, w->filter, channels * im2col_depth(p) * sizeof(float));
+}
+
+/* The taps of one output pixel that are inside the image. */
+struct depthwise_window {
+    int32_t ky0, ky1, kx0, kx1;
+    int64_t iy, ix; /* of tap (0, 0); may be outside */
+};
+
+static inline void depthwise_span(int64_t at, int32_t size, int32_t kernel, int32_t dilation,
+                                  int32_t *ret_first, int32_t *ret_end) {
+    int32_t first = 0, end = kernel;
+    if (at < 0)
+        first = (int32_t)MIN((-at + dilation - 1) / dilation, (int64_t)kernel);
+    if (at + (int64_t)(kernel - 1) * dilation >= size)
+        end = (int32_t)MAX((size - at + dilation - 1) / dilation, (int64_t)first);
+    *ret_first = first;
+    *ret_end = end;
+}
+
+/* Defines the function of `lanes` channels of one pixel. */
+#define DEPTHWISE_DEFINE(lanes)                                                                    \
+    typedef float dw_vec_##lanes __attribute__((vector_size((lanes)*4), aligned(4), may_alias));   \
+    typedef int32_t dw_mask_##lanes __attribute__((vector_size((lanes)*4)));                       \
+    static inline void depthwise_##lanes(const struct kern_conv *p,                                \
+                                         const struct depthwise_window *win, const float *packed,  \
+                                         const float *x, float *y) {                               \
+        const size_t channels = (size_t)p->in_c;                                                   \
+        const size_t row = (size_t)p->in_w * channels;                                             \
+        const size_t step = (size_t)p->dilation_w * channels;                                      \
+        dw_vec_##lanes acc = {0};                                                                  \
+        for (int32_t ky = win->ky0; ky < win->ky1; ky++) {                                         \
+            const float *w = packed + (1 + (size_t)(ky * p->kernel_w + win->kx0)) * channels;      \
+            const float *in = x + (size_t)(win->iy + (int64_t)ky * p->dilation_h) * row +          \
+                              (size_t)(win->ix + (int64_t)win->kx0 * p->dilation_w) * channels;    \
+            for (int32_t kx = win->kx0; kx < win->kx1; kx++, w += channels, in += step)            \
+                acc += *(const dw_vec_##lanes *)(const void *)in *                                 \
+                       *(const dw_vec_##lanes *)(const void *)w;                                   \
+        }                                                                                          \
+        acc += *(const dw_vec_##lanes *)(const void *)packed;                                      \
+        const dw_vec_##lanes lo = p->out_min_f - (dw_vec_##lanes){0};                              \
+        const dw_vec_##lanes hi = p->out_max_f - (dw_vec_##lanes){0};                              \
+        dw_mask_##lanes m = acc < lo;                                                              \
+        acc = (dw_vec_##lanes)(((dw_mask_##lanes)lo & m) | ((dw_mask_##lanes)acc & ~m));           \
+        m = acc > hi;                                                                              \
+        acc = (dw_vec_##lanes)(((dw_mask_##lanes)hi & m) | ((dw_mask_##lanes)acc & ~m));           \
+        *(dw_vec_##lanes *)(void *)y = acc;                                                        \
+    }
+
+DEPTHWISE_DEFINE(1)
+DEPTHWISE_DEFINE(4)
+#if KERN_VECTOR >= 32
+DEPTHWISE_DEFINE(8)
+#endif
+#if KERN_VECTOR >= 64
+DEPTHWISE_DEFINE(16)
+#endif
+
+static void depthwise_pixel(const struct kern_conv *p, const struct depthwise_window *win,
+                            const float *packed, const float *x, float *y) {
+    const size_t channels = (size_t)p->in_c;
+    size_t c = 0;
+#if KERN_VECTOR >= 64
+    for (; c + 16 <= channels; c += 16)
+        depthwise_16(p, win, packed + c, x + c, y + c);
+#endif
+#if KERN_VECTOR >= 32
+    for (; c + 8 <= channels; c += 8)
+        depthwise_8(p, win, packed + c, x + c, y + c);
+#endif
+    for (; c + 4 <= channels; c += 4)
+        depthwise_4(p, win, packed + c, x + c, y + c);
+    for (; c < channels; c++)
+        depthwise_1(p, win, packed + c, x + c, y + c);
+}
+
+static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
+                          void *scratch) {
+    float *out = y;
+    for (int32_t oy = 0; oy < p->out_h; oy++) {
+        struct depthwise_window win = {.iy = (int64_t)oy * p->stride_h - p->pad_top};
+        depthwise_span(win.iy, p->in_h, p->kernel_h, p->dilation_h, &win.ky0, &win.ky1);
+        for (int32_t ox = 0; ox < p->out_w; ox++, out += p->out_c) {
+            win.ix = (int64_t)ox * p->stride_w - p->pad_left;
+            depthwise_span(win.ix, p->in_w, p->kernel_w, p->dilation_w, &win.kx0, &win.kx1);
+            depthwise_pixel(p, &win, packed, x, out);
+        }
+    }
+}
+
+const struct kern_conv_impl KERN_NAME(depthwise_f32) = {
+    .name = "depthwise_f32_1xv_" KERN_STRING(KERN_SUFFIX),
+    .fits = depthwise_fits,
+    .packed_size = depthwise_packed_size,
+    .scratch_size = depthwise_scratch_size,
+    .pack = depthwise_pack,
+    .run = depthwise_run,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Float kernels: the C reference, in the reference's order of summation.
+ */
+
+#define KERN_SUFFIX c
+#define KERN_VECTOR 16
+#define KERN_ROWS 4
+#define KERN_SPLIT_SUMS 0
+
+#include "kernels/float-tmpl.h"

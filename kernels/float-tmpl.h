@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The float kernels as one source for all tiers. A tier's file defines
+ *   KERN_SUFFIX       the tier's name in the functions' names,
+ *   KERN_VECTOR       bytes of its vectors,
+ *   KERN_ROWS         pixels of a tile of the matrix product (with two vectors each they must fit the registers),
+ *   KERN_SPLIT_SUMS   1 where a sum may be split over several registers; 0 keeps the reference's order exactly,
+ * and includes this file once; its library is compiled with the tier's instructions. All that is defined here is either
+ * static or bears the suffix.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "kernels/im2col.h"
+#include "kernels/list.h"
+#include "kernels/round.h"
+
+#define KERN_JOIN_(op, suffix) kern_##op##_##suffix
+#define KERN_JOIN(op, suffix) KERN_JOIN_(op, suffix)
+#define KERN_NAME(op) KERN_JOIN(op, KERN_SUFFIX)
+#define KERN_STRING_(x) #x
+#define KERN_STRING(x) KERN_STRING_(x)
+
+#include "kernels/conv-f32-tmpl.h"
+#include "kernels/depthwise-f32-tmpl.h"
+#include "kernels/elementwise-f32-tmpl.h"

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tables of operations, one for each tier: the C reference first, then what the architecture does better, then
+ * OpenBLAS before the float convolutions.
+ */
+
+#include "kernels/kernels.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "kernels/arch.h"
+#include "kernels/blas.h"
+#include "kernels/list.h"
+
+extern const struct kern_conv_impl kern_conv_f32_c, kern_depthwise_f32_c;
+
+#define COUNT_OP(op) +1
+_Static_assert(sizeof(struct kernels) - offsetof(struct kernels, avg_pool_s8) ==
+                   (KERN_OPS(COUNT_OP)) * sizeof(void (*)(void)),
+               "an operation is missing in list.h");
+
+static struct kernels tables[TIER_END];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init_c(struct kernels *k) {
+#define USE_C(op) k->op = kern_##op##_c;
+    KERN_OPS(USE_C)
+#undef USE_C
+    k->conv_s8[0] = &kern_depthwise_s8_c;
+    k->conv_s8[1] = &kern_conv_s8_c;
+    k->conv_f32[0] = &kern_depthwise_f32_c;
+    k->conv_f32[1] = &kern_conv_f32_c;
+}
+
+static void prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl) {
+    memmove(list + 1, list, (KERN_MAX_VARIANTS - 1) * sizeof(*list));
+    list[0] = impl;
+}
+
+static void init(void) {
+    for (unsigned t = 0; t < TIER_END; t++) {
+        struct kernels *k = &tables[t];
+        k->tier = (enum tier)t;
+        init_c(k);
+        kern_init_arch(k, (enum tier)t);
+        if (t != TIER_C)
+            prepend(k->conv_f32, &kern_conv_f32_blas);
+    }
+}
+
+const struct kernels *kernels_get(enum tier tier) {
+    pthread_once(&once, init);
+    return &tables[tier];
+}
+
+unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct kern_conv *p) {
+    unsigned i = 0;
+    while (!list[i]->fits(p))
+        i++;
+    return i;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Softmax over the last axis: the C reference.
+ */
+
+#include <math.h>
+
+#include "kernels/fixedpoint.h"
+#include "kernels/list.h"
+#include "kernels/round.h"
+
+/* Integer bits of the scaled difference to the maximum, and of the sum of exponentials. */
+#define DIFF_BITS 5
+#define SUM_BITS 12
+
+static int32_t exp_of_diff(const struct kern_softmax *p, int32_t diff) {
+    return fixedpoint_exp_neg(fixedpoint_multiply(diff, p->mult, p->shift), DIFF_BITS);
+}
+
+static void softmax_row_s8(const struct kern_softmax *p, const int8_t *x, int8_t *y) {
+    const size_t n = (size_t)p->cols;
+    int32_t max = INT8_MIN;
+    for (size_t i = 0; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t diff = x[i] - max;
+        if (diff >= p->diff_min)
+            sum += (uint32_t)fixedpoint_round_shift(exp_of_diff(p, diff), SUM_BITS);
+    }
+    /* The maximum itself is in the sum, so it is not 0 but where rows of thousands of columns wrap it. */
+    const int headroom = sum ? __builtin_clz(sum) : 31;
+    const int over = SUM_BITS - headroom;
+    const int32_t reciprocal =
+        fixedpoint_recip_one_plus((int32_t)((sum << headroom) - ((uint32_t)1 << 31)));
+
+    for (size_t i = 0; i < n; i++) {
+        int32_t diff = x[i] - max;
+        y[i] = INT8_MIN;
+        if (diff < p->diff_min)
+            continue;
+        int32_t v = fixedpoint_high_mul(reciprocal, exp_of_diff(p, diff));
+        v = fixedpoint_round_shift(v, over + 31 - 8) + INT8_MIN;
+        y[i] = (int8_t)clamp_s32(v, INT8_MIN, INT8_MAX);
+    }
+}
+
+void kern_softmax_s8_c(const struct kern_softmax *p, const int8_t *x, int8_t *y) {
+    for (int32_t r = 0; r < p->rows; r++)
+        softmax_row_s8(p, x + (size_t)r * (size_t)p->cols, y + (size_t)r * (size_t)p->cols);
+}
+
+void kern_softmax_f32_c(const struct kern_softmax *p, const float *x, float *y) {
+    const size_t n = (size_t)p->cols;
+    for (int32_t r = 0; r < p->rows; r++, x += n, y += n) {
+        float max = -INFINITY, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            max = x[i] > max ? x[i] : max;
+        for (size_t i = 0; i < n; i++) {
+            y[i] = expf((x[i] - max) * p->beta);
+            sum += y[i];
+        }
+        for (size_t i = 0; i < n; i++)
+            y[i] /= sum;
+    }
+}

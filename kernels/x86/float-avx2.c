@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Float kernels: AVX2 with FMA.
+ */
+
+#define KERN_SUFFIX avx2
+#define KERN_VECTOR 32
+#define KERN_ROWS 6
+#define KERN_SPLIT_SUMS 1
+
+#include "kernels/x86/x86.h"
+
+#include "kernels/float-tmpl.h"

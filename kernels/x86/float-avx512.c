@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Float kernels: AVX-512.
+ */
+
+#define KERN_SUFFIX avx512
+#define KERN_VECTOR 64
+#define KERN_ROWS 12
+#define KERN_SPLIT_SUMS 1
+
+#include "kernels/x86/x86.h"
+
+#include "kernels/float-tmpl.h"

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The x86-64 variants. Each is in the library of its tier, compiled with that tier's instructions.
+ */
+
+#include "kernels/list.h"
+
+#define KERN_DECLARE_AVX2(op) KERN_DECLARE(op, avx2)
+KERN_FLOAT_OPS(KERN_DECLARE_AVX2)
+#undef KERN_DECLARE_AVX2
+extern const struct kern_conv_impl kern_conv_f32_avx2, kern_depthwise_f32_avx2;
+
+#define KERN_DECLARE_AVX512(op) KERN_DECLARE(op, avx512)
+KERN_FLOAT_OPS(KERN_DECLARE_AVX512)
+#undef KERN_DECLARE_AVX512
+extern const struct kern_conv_impl kern_conv_f32_avx512, kern_depthwise_f32_avx512;
