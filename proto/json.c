@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Documents: a scan that knows strings cuts tensor values out of the text, then cJSON parses what is left. A cut leaves
+ * its number behind. Where the text itself has a bare number under `data` or `raw` the scan writes `false` instead,
+ * so that a number found there in the tree is always one of ours.
+ */
+
+#include "proto/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/error.h"
+
+/* Characters of numbers and literals, blanks and commas: what may stand in an array that is cut out. */
+static bool is_flat_char(unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ',' ||
+           c == '.' || c == '-' || c == '+' || c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static const char *skip_blanks(const char *p) {
+    while (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')
+        p++;
+    return p;
+}
+
+/* The closing quote of the string that begins after `p`; NULL where there is none. */
+static const char *string_end(const char *p, const char *end) {
+    const char *from = p;
+    for (;;) {
+        const char *quote = memchr(p, '"', (size_t)(end - p));
+        if (!quote)
+            return NULL;
+        size_t backslashes = 0;
+        while (quote - backslashes > from && quote[-1 - (ptrdiff_t)backslashes] == '\\')
+            backslashes++;
+        if (backslashes % 2 == 0)
+            return quote;
+        p = quote + 1;
+    }
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Whether the text of a key, escapes and all, is the word. */
+static bool key_is(const char *p, const char *end, const char *word) {
+    for (; *word; word++) {
+        if (p == end)
+            return false;
+        char c = *p++;
+        if (c == '\\') {
+            if (end - p < 5 || p[0] != 'u' || p[1] != '0' || p[2] != '0' || hex_digit(p[3]) < 0 ||
+                hex_digit(p[4]) < 0)
+                return false;
+            c = (char)(hex_digit(p[3]) * 16 + hex_digit(p[4]));
+            p += 5;
+        }
+        if (c != *word)
+            return false;
+    }
+    return p == end;
+}
+
+struct scan {
+    struct json_doc *doc;
+    const char *text;
+    const char *end;
+    const char *copied; /* text before it is in doc->small, where anything is */
+    bool any;
+};
+
+/* Puts `with` in the place of [from, to). */
+static int replace(struct scan *s, const char *from, const char *to, const char *with) {
+    int r = buffer_append(&s->doc->small, s->copied, (size_t)(from - s->copied));
+    if (!r)
+        r = buffer_append(&s->doc->small, with, strlen(with));
+    s->copied = to;
+    s->any = true;
+    return r;
+}
+
+/* Cuts [from, to), brackets or quotes included. */
+static int cut(struct scan *s, const char *from, const char *to, bool is_string) {
+    struct json_cut c = {
+        .text = (char *)from + 1, .len = (size_t)(to - from) - 2, .is_string = is_string};
+    size_t n = s->doc->cuts.len / sizeof(c);
+    char number[24];
+    if (n == JSON_MAX_CUTS)
+        return JSON_E_INVALID;
+    snprintf(number, sizeof(number), "%zu", n);
+    int r = buffer_append(&s->doc->cuts, &c, sizeof(c));
+    return r ? r : replace(s, from, to, number);
+}
+
+/* Looks at the value of a `data` or `raw` key. *p moves behind what was dealt with. */
+static int scan_value(struct scan *s, bool is_data, const char **p) {
+    const char *value = *p;
+    const char *q = value + 1;
+    if (is_data && *value == '[') {
+        while (is_flat_char((unsigned char)*q))
+            q++;
+        if (*q != ']')
+            return 0;
+        *p = q + 1;
+        return cut(s, value, q + 1, false);
+    }
+    if (!is_data && *value == '"') {
+        q = string_end(q, s->end);
+        if (!q)
+            return 0;
+        *p = q + 1;
+        return cut(s, value, q + 1, true);
+    }
+    if (*value == '-' || (*value >= '0' && *value <= '9')) {
+        while (is_flat_char((unsigned char)*q) && *q != ',')
+            q++;
+        *p = q;
+        return replace(s, value, q, "false");
+    }
+    return 0;
+}
+
+static int scan_cuts(struct scan *s) {
+    const char *p = s->text;
+    while ((p = memchr(p, '"', (size_t)(s->end - p)))) {
+        const char *key = p + 1;
+        const char *quote = string_end(key, s->end);
+        if (!quote)
+            return 0;
+        p = skip_blanks(quote + 1);
+        if (*p != ':')
+            continue;
+        bool is_data = key_is(key, quote, "data");
+        if (!is_data && !key_is(key, quote, "raw"))
+            continue;
+        p = skip_blanks(p + 1);
+        int r = scan_value(s, is_data, &p);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+size_t json_utf8_length(const char *s, size_t n) {
+    const unsigned char *p = (const unsigned char *)s;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
+        return 0;
+    uint32_t code = p[0] & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    return code < least[len] || code > 0x10ffff || surrogate ? 0 : len;
+}
+
+static bool utf8_valid(const char *text, size_t len) {
+    for (size_t i = 0; i < len;) {
+        size_t n = json_utf8_length(text + i, len - i);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+/* An escaped NUL would end a C string early: what was checked would not be what was sent. */
+static bool has_escaped_nul(const char *text) {
+    for (const char *p = text; (p = strstr(p, "\\u0000")); p++) {
+        size_t backslashes = 1;
+        while (p - backslashes >= text && *(p - backslashes) == '\\')
+            backslashes++;
+        if (backslashes % 2 == 1)
+            return true;
+    }
+    return false;
+}
+
+void json_doc_init(struct json_doc *doc) {
+    buffer_init(&doc->small, SIZE_MAX);
+    buffer_init(&doc->cuts, SIZE_MAX);
+    doc->root = NULL;
+}
+
+void json_doc_deinit(struct json_doc *doc) {
+    cJSON_Delete(doc->root);
+    buffer_deinit(&doc->small);
+    buffer_deinit(&doc->cuts);
+    doc->root = NULL;
+}
+
+void json_doc_reset(struct json_doc *doc, size_t keep) {
+    cJSON_Delete(doc->root);
+    doc->root = NULL;
+    buffer_reset(&doc->small, keep);
+    buffer_reset(&doc->cuts, keep);
+}
+
+int json_doc_parse(struct json_doc *doc, char *text, size_t len) {
+    struct scan s = {.doc = doc, .text = text, .end = text + len, .copied = text};
+    int r = scan_cuts(&s);
+    if (r)
+        return r;
+    const char *parsed = text;
+    if (s.any) {
+        /* The NUL comes along. */
+        r = buffer_append(&doc->small, s.copied, (size_t)(s.end - s.copied) + 1);
+        if (r)
+            return err_trace(r);
+        parsed = (const char *)doc->small.data;
+        len = doc->small.len - 1;
+    }
+    if (!utf8_valid(parsed, len) || has_escaped_nul(parsed))
+        return JSON_E_INVALID;
+    const char *end;
+    doc->root = cJSON_ParseWithLengthOpts(parsed, len, &end, false);
+    if (!doc->root || skip_blanks(end) != parsed + len)
+        return JSON_E_INVALID;
+    return 0;
+}
+
+const struct json_cut *json_doc_cut(const struct json_doc *doc, const cJSON *item) {
+    if (!item || !cJSON_IsNumber(item) || !item->string)
+        return NULL;
+    bool is_data = strcmp(item->string, "data") == 0;
+    size_t n = doc->cuts.len / sizeof(struct json_cut);
+    int64_t i;
+    if ((!is_data && strcmp(item->string, "raw") != 0) || !json_int(item, 0, JSON_MAX_CUTS, &i) ||
+        (size_t)i >= n)
+        return NULL;
+    return (const struct json_cut *)(const void *)doc->cuts.data + i;
+}
+
+bool json_int(const cJSON *item, int64_t min, int64_t max, int64_t *ret) {
+    if (!cJSON_IsNumber(item))
+        return false;
+    double d = item->valuedouble;
+    /* Also false for NaN; then the conversion is defined. */
+    if (!(d >= -(double)JSON_MAX_INT && d <= (double)JSON_MAX_INT))
+        return false;
+    int64_t v = (int64_t)d;
+    if ((double)v != d || v < min || v > max)
+        return false;
+    *ret = v;
+    return true;
+}
