@@ -79,7 +79,7 @@ static int prepend(struct graph *g, const struct op *op, const struct tensor *in
 }
 
 int frontend_mfcc(struct graph *graph, struct diag *diag) {
-    int32_t old_input;
+    int32_t old_input = GRAPH_NONE;
     int r = only_input(graph, diag, &old_input);
     if (r)
         return r;
@@ -106,7 +106,7 @@ int frontend_mfcc(struct graph *graph, struct diag *diag) {
 }
 
 int frontend_pixels(struct graph *graph, struct diag *diag) {
-    int32_t old_input;
+    int32_t old_input = GRAPH_NONE;
     int r = only_input(graph, diag, &old_input);
     if (r)
         return r;

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/: plans on small graphs built by hand: fusion, aliases, placement, batches, sessions, conversions.
+ */
+
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "model/frontend.h"
+#include "model/graph.h"
+#include "runtime/runtime.h"
+
+static struct graph *graph;
+
+static void setup(void) {
+    ck_assert_int_eq(graph_new(&graph), 0);
+}
+
+static void teardown(void) {
+    graph = graph_free(graph);
+}
+
+/* A tensor of up to four dims; `scale` 0: float. */
+static int32_t tensor(const char *name, const int32_t dims[4], float scale, int32_t zero,
+                      const void *data) {
+    struct tensor t = {.name = name, .dtype = scale > 0 ? DTYPE_INT8 : DTYPE_FP32, .data = data};
+    while (t.n_dims < 4 && dims[t.n_dims]) {
+        t.dims[t.n_dims] = dims[t.n_dims];
+        t.n_dims++;
+    }
+    t.kind = data ? TENSOR_CONST : TENSOR_ACTIVATION;
+    t.size = tensor_elements(&t) * dtype_size(t.dtype);
+    if (scale > 0) {
+        float *s = graph_alloc(graph, sizeof(*s));
+        *s = scale;
+        t.quant = (struct quant){.scales = s, .n_scales = 1, .zero_point = zero};
+    }
+    int32_t index;
+    ck_assert_int_eq(graph_add_tensor(graph, &t, &index), 0);
+    return index;
+}
+
+static void op(enum op_kind kind, int32_t in0, int32_t in1, int32_t out) {
+    struct op o = {.kind = kind, .n_inputs = in1 == GRAPH_NONE ? 1 : 2, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){in0, in1}, &out), 0);
+}
+
+static void io(const int32_t *in, uint32_t n_in, const int32_t *out, uint32_t n_out) {
+    graph->inputs = graph_alloc(graph, n_in * sizeof(int32_t));
+    graph->outputs = graph_alloc(graph, n_out * sizeof(int32_t));
+    memcpy(graph->inputs, in, n_in * sizeof(int32_t));
+    memcpy(graph->outputs, out, n_out * sizeof(int32_t));
+    graph->n_inputs = n_in;
+    graph->n_outputs = n_out;
+}
+
+static struct image *build(void) {
+    struct diag diag = {""};
+    ck_assert_msg(graph_check(graph, &diag) == 0, "%s", diag.text);
+    struct image *image = NULL;
+    ck_assert_msg(image_build(graph, TIER_C, &image, &diag) == 0, "%s", diag.text);
+    return image;
+}
+
+static void run(const struct image *image, struct session *session, uint32_t batch, const void *x,
+                void *y) {
+    void *arena = aligned_alloc(RUNTIME_ARENA_ALIGN, MAX(image_arena_bytes(image), (size_t)64));
+    ck_assert_int_eq(
+        image_run(image, session, batch, (const void *[]){x}, (void *[]){y}, arena, NULL), 0);
+    free(arena);
+}
+
+static const int32_t row4[4] = {1, 4, 0, 0};
+
+START_TEST(test_chain_reuses_memory) {
+    int32_t x = tensor("x", (int32_t[]){1, 1000, 0, 0}, 0, 0, NULL), last = x;
+    for (int i = 0; i < 8; i++) {
+        int32_t y = tensor("y", (int32_t[]){1, 1000, 0, 0}, 0, 0, NULL);
+        op(i % 2 ? OP_TANH : OP_LOGISTIC, last, GRAPH_NONE, y);
+        last = y;
+    }
+    io(&x, 1, &last, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    /* Seven values between input and output, of which two live at any time. */
+    ck_assert_uint_eq(image_arena_bytes(image), 2 * 4032);
+    ck_assert_uint_eq(image_n_layers(image), 8);
+    float in[1000] = {0}, out[1000];
+    run(image, NULL, 1, in, out);
+    float v = 0;
+    for (int i = 0; i < 8; i++)
+        v = i % 2 ? tanhf(v) : 1.0F / (1.0F + expf(-v));
+    ck_assert(fabsf(out[0] - v) < 1e-6F && out[0] == out[999]);
+}
+END_TEST
+
+START_TEST(test_relu_fuses_into_add) {
+    static const float b[4] = {1, -2, 3, -4};
+    int32_t x = tensor("x", row4, 0, 0, NULL), c = tensor(NULL, row4, 0, 0, b);
+    int32_t s = tensor(NULL, row4, 0, 0, NULL), y = tensor("y", row4, 0, 0, NULL);
+    op(OP_ADD, x, c, s);
+    op(OP_RELU, s, GRAPH_NONE, y);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert_uint_eq(image_n_layers(image), 1);
+    ck_assert_str_eq(image_layer(image, 0).fused, "RELU");
+    float in[8] = {1, 1, 1, 1, 10, 10, 10, 10}, out[8];
+    run(image, NULL, 2, in, out);
+    const float want[8] = {2, 0, 4, 0, 11, 8, 13, 6};
+    ck_assert_mem_eq(out, want, sizeof(want));
+}
+END_TEST
+
+START_TEST(test_byte_chain_is_one_table) {
+    int32_t x = tensor("x", row4, 0.05F, 3, NULL);
+    int32_t a = tensor(NULL, row4, 1.0F / 256, -128, NULL);
+    int32_t f = tensor(NULL, row4, 0, 0, NULL), y = tensor("y", row4, 1.0F / 128, 0, NULL);
+    op(OP_LOGISTIC, x, GRAPH_NONE, a);
+    op(OP_DEQUANTIZE, a, GRAPH_NONE, f);
+    op(OP_QUANTIZE, f, GRAPH_NONE, y);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert_uint_eq(image_n_layers(image), 1);
+    ck_assert_str_eq(image_layer(image, 0).kernel, "lut_8");
+    int8_t in[4] = {3, 127, -128, 23}, out[4];
+    run(image, NULL, 1, in, out);
+    ck_assert_int_eq(out[0], 64); /* sigmoid(0) = 0.5 */
+    ck_assert_int_eq(out[1], 127);
+    ck_assert_int_eq(out[2], 0);
+    ck_assert_int_eq(out[3], 94); /* sigmoid(1) = 0.731: 187 / 256, rounded to 128ths, halves up */
+}
+END_TEST
+
+START_TEST(test_outputs_that_are_no_results) {
+    /* A reshape of the input, and a result with a reshape of it. */
+    int32_t x = tensor("x", row4, 0, 0, NULL), y = tensor("y", row4, 0, 0, NULL);
+    int32_t r = tensor("r", (int32_t[]){2, 2, 0, 0}, 0, 0, NULL);
+    int32_t q = tensor("q", (int32_t[]){2, 2, 0, 0}, 0, 0, NULL);
+    op(OP_RESHAPE, x, GRAPH_NONE, r);
+    op(OP_TANH, x, GRAPH_NONE, y);
+    op(OP_RESHAPE, y, GRAPH_NONE, q);
+    io(&x, 1, (int32_t[]){y, r, q}, 3);
+    _cleanup_(image_unrefp) struct image *image = build();
+    float in[4] = {0.5F, -1, 0, 2}, out[3][4];
+    void *arena = aligned_alloc(RUNTIME_ARENA_ALIGN, 4096);
+    ck_assert_uint_le(image_arena_bytes(image), 4096);
+    ck_assert_int_eq(image_run(image, NULL, 1, (const void *[]){in},
+                               (void *[]){out[0], out[1], out[2]}, arena, NULL),
+                     0);
+    free(arena);
+    ck_assert_mem_eq(out[1], in, sizeof(in));
+    ck_assert_mem_eq(out[0], out[2], sizeof(in));
+    ck_assert(out[0][3] == tanhf(2));
+}
+END_TEST
+
+/* y = state; state = x: answers the input of the step before. With `early` the state is written before y is read. */
+static struct image *delay_network(bool early) {
+    static const float initial[4] = {9, 8, 7, 6};
+    int32_t x = tensor("x", row4, 0, 0, NULL), s = tensor("s", row4, 0, 0, initial);
+    graph->tensors[s].kind = TENSOR_STATE;
+    int32_t v = tensor(NULL, row4, 0, 0, NULL), y = tensor("y", row4, 0, 0, NULL);
+    op(OP_READ_STATE, s, GRAPH_NONE, v);
+    struct op write = {.kind = OP_WRITE_STATE, .n_inputs = 2};
+    if (early)
+        ck_assert_int_eq(graph_add_op(graph, &write, (int32_t[]){s, x}, NULL), 0);
+    op(OP_MAXIMUM, v, v, y);
+    if (!early)
+        ck_assert_int_eq(graph_add_op(graph, &write, (int32_t[]){s, x}, NULL), 0);
+    io(&x, 1, &y, 1);
+    return build();
+}
+
+START_TEST(test_state) {
+    _cleanup_(image_unrefp) struct image *image = delay_network(_i);
+    ck_assert_uint_eq(image_state_bytes(image), 64);
+    const float in[8] = {1, 2, 3, 4, 5, 6, 7, 8}, initial[4] = {9, 8, 7, 6};
+    float out[8];
+    /* Without a session every item starts from the initial state. */
+    run(image, NULL, 2, in, out);
+    ck_assert_mem_eq(out, initial, 16);
+    ck_assert_mem_eq(out + 4, initial, 16);
+    _cleanup_(session_freep) struct session *one = NULL, *two = NULL;
+    ck_assert_int_eq(session_new(image, &one), 0);
+    ck_assert_int_eq(session_new(image, &two), 0);
+    run(image, one, 2, in, out);
+    ck_assert_mem_eq(out, initial, 16);
+    ck_assert_mem_eq(out + 4, in, 16);
+    run(image, two, 1, in, out);
+    ck_assert_mem_eq(out, initial, 16);
+    run(image, one, 1, in, out);
+    ck_assert_mem_eq(out, in + 4, 16);
+    session_reset(one);
+    run(image, one, 1, in, out);
+    ck_assert_mem_eq(out, initial, 16);
+}
+END_TEST
+
+START_TEST(test_stop) {
+    _cleanup_(image_unrefp) struct image *image = delay_network(false);
+    bool stop = true;
+    float in[4] = {0}, out[4];
+    void *arena = aligned_alloc(RUNTIME_ARENA_ALIGN, MAX(image_arena_bytes(image), (size_t)64));
+    ck_assert_int_eq(image_run(image, NULL, 1, (const void *[]){in}, (void *[]){out}, arena, &stop),
+                     RUNTIME_E_STOPPED);
+    free(arena);
+}
+END_TEST
+
+START_TEST(test_pixels_frontend) {
+    int32_t x = tensor("x", (int32_t[]){1, 2, 2, 1}, 1.0F / 255, -128, NULL);
+    int32_t y = tensor("y", (int32_t[]){1, 2, 2, 1}, 1.0F / 255, -128, NULL);
+    op(OP_MAXIMUM, x, x, y);
+    io(&x, 1, &y, 1);
+    struct diag diag;
+    ck_assert_int_eq(frontend_pixels(graph, &diag), 0);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert(image_has_frontend(image));
+    ck_assert_int_eq(image_input(image, 0)->dtype, DTYPE_UINT8);
+    ck_assert_str_eq(image_input(image, 0)->name, "pixels");
+    ck_assert_uint_eq(image_n_layers(image), 2);
+    const uint8_t in[4] = {0, 1, 128, 255};
+    int8_t out[4];
+    run(image, NULL, 1, in, out);
+    const int8_t want[4] = {-128, -127, 0, 127};
+    ck_assert_mem_eq(out, want, 4);
+    /* A second front end does not fit before the first. */
+    ck_assert_int_eq(frontend_mfcc(graph, &diag), MODEL_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(diag.text, "'pixels' is UINT8"));
+}
+END_TEST
+
+START_TEST(test_port_conversions) {
+    struct port q = {.dtype = DTYPE_INT8, .scale = 0.5F, .zero_point = 10};
+    const float real[6] = {0, 0.25F, -0.25F, 1000, -INFINITY, NAN};
+    int8_t y[6];
+    ck_assert_int_eq(port_quantize(&q, DTYPE_FP32, real, 6, y), 0);
+    const int8_t want[6] = {10, 11, 9, 127, -128, 10}; /* halves away from zero */
+    ck_assert_mem_eq(y, want, 6);
+    const int64_t integers[3] = {1, -3, INT64_MAX};
+    ck_assert_int_eq(port_quantize(&q, DTYPE_INT64, integers, 3, y), 0);
+    ck_assert_int_eq(y[0], 12);
+    ck_assert_int_eq(y[1], 4);
+    ck_assert_int_eq(y[2], 127);
+    /* The port's own type is copied as it is. */
+    ck_assert_int_eq(port_quantize(&q, DTYPE_INT8, want, 6, y), 0);
+    ck_assert_mem_eq(y, want, 6);
+    float back[2];
+    ck_assert_int_eq(port_dequantize(&q, want, 2, back), 0);
+    ck_assert(back[0] == 0.0F && back[1] == 0.5F);
+    struct port plain = {.dtype = DTYPE_INT16};
+    int16_t pcm[3];
+    const float sound[3] = {-1.5F, 40000, 7};
+    ck_assert_int_eq(port_quantize(&plain, DTYPE_FP32, sound, 3, pcm), 0);
+    ck_assert_int_eq(pcm[0], -2);
+    ck_assert_int_eq(pcm[1], 32767);
+    ck_assert_int_eq(pcm[2], 7);
+    ck_assert_int_eq(port_quantize(&plain, DTYPE_NONE, sound, 1, pcm), -EINVAL);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("runtime");
+    TCase *tc = tcase_create("runtime");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_chain_reuses_memory);
+    tcase_add_test(tc, test_relu_fuses_into_add);
+    tcase_add_test(tc, test_byte_chain_is_one_table);
+    tcase_add_test(tc, test_outputs_that_are_no_results);
+    tcase_add_loop_test(tc, test_state, 0, 2);
+    tcase_add_test(tc, test_stop);
+    tcase_add_test(tc, test_pixels_frontend);
+    tcase_add_test(tc, test_port_conversions);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
