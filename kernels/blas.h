@@ -27,5 +27,7 @@ const char *blas_core(void);
 void blas_gemm_f32(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
                    int ldc);
 
-/* Convolutions and matrix products large enough for it. */
+/* Whether it can run this convolution at all; the fits() of the implementation below asks for a useful size first, so
+ * that networks without large products never load the library. */
+bool kern_conv_f32_blas_possible(const struct kern_conv *p);
 extern const struct kern_conv_impl kern_conv_f32_blas;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "kernels/arch.h"
 #include "kernels/blas.h"
 #include "kernels/im2col.h"
 #include "kernels/round.h"
@@ -19,11 +20,17 @@
 #define WINDOW_BYTES ((size_t)1024 * 1024)
 #define MIN_ROWS ((size_t)16)
 
-static bool fits(const struct kern_conv *p) {
-    const size_t rows = (size_t)p->out_h * (size_t)p->out_w, depth = im2col_depth(p);
-    if (p->group_in_c != p->in_c || p->depthwise || rows > INT_MAX || depth > INT_MAX)
+bool kern_conv_f32_blas_possible(const struct kern_conv *p) {
+    const size_t rows = (size_t)p->out_h * (size_t)p->out_w;
+    if (p->group_in_c != p->in_c || p->depthwise || rows > INT_MAX || im2col_depth(p) > INT_MAX)
         return false;
     return blas_available();
+}
+
+static bool fits(const struct kern_conv *p) {
+    const size_t rows = (size_t)p->out_h * (size_t)p->out_w;
+    return kern_arch_prefers_blas(rows, (size_t)p->out_c, im2col_depth(p)) &&
+           kern_conv_f32_blas_possible(p);
 }
 
 static size_t bias_room(const struct kern_conv *p) {
