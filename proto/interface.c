@@ -10,11 +10,11 @@
 #include "base/attributes.h"
 
 static const char io_edged[] =
-#include "io.edged.inc"
+#include "proto/io.edged.inc"
     ;
 
 static const char org_varlink_service[] =
-#include "org.varlink.service.inc"
+#include "proto/org.varlink.service.inc"
     ;
 
 const struct interface interfaces[] = {
