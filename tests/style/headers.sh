@@ -14,7 +14,14 @@ for package in libuv libcjson libsystemd openblas check; do
     flags+=("${more[@]}")
 done
 
-project_files | grep '\.h$' | while IFS= read -r header; do
-    printf '#include "%s"\n' "$header" |
-        "$@" "${flags[@]}" -fsyntax-only -x c - 2>&1 || printf '%s does not compile alone\n' "$header"
+# compile HEADER COMPILER…
+compile() {
+    local header=$1
+    shift
+    printf '#include "%s"\n' "$header" | "$@" "${flags[@]}" -fsyntax-only -x c - 2>&1
+}
+
+# A template (-tmpl.h) is the body of a source file that sets its macros first.
+project_files | grep '\.h$' | grep -v -- '-tmpl\.h$' | while IFS= read -r header; do
+    errors=$(compile "$header" "$@") || printf '%s\n%s does not compile alone\n' "$(head -n 5 <<<"$errors")" "$header"
 done | verdict

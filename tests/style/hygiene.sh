@@ -13,7 +13,7 @@ text_files() {
 }
 
 licence() {
-    text_files | grep -vE '(^|/)(LICENSE|NEWS\.md|\.[a-z-]+)$|\.(json|md|txt|svg|html)$' | while IFS= read -r file; do
+    text_files | grep -vE '(^|/)(LICENSE|NEWS\.md|\.[a-z-]+)$|\.(json|md|txt|svg|html|varlink)$' | while IFS= read -r file; do
         head -n 3 "$file" | grep -qF 'SPDX-License-Identifier: Apache-2.0' ||
             printf '%s: no SPDX line among the first three\n' "$file"
     done

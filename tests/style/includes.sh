@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Include direction: a folder uses only the folders its row names. Includes are written from the root.
+# Include direction: a folder uses only the folders its row names. Includes are written from the root; generated .inc files
+# have no folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/style/lib.sh
@@ -43,6 +44,8 @@ c_files | while IFS= read -r file; do
         }
         /^[ \t]*#[ \t]*include[ \t]*"/ {
             split($0, quoted, "\"")
+            if (quoted[2] ~ /^[^\/]*\.inc$/)
+                next
             slash = index(quoted[2], "/")
             folder = slash ? substr(quoted[2], 1, slash - 1) : ""
             if (!slash)

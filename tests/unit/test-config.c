@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "config/config.h"
+#include "kernels/cpu.h"
 
 static char dir[] = "/tmp/edged-test-config.XXXXXX";
 static char path[sizeof(dir) + 16];
@@ -185,6 +186,17 @@ START_TEST(test_text_limit) {
 }
 END_TEST
 
+START_TEST(test_tiers) {
+    struct config c;
+    struct diag diag;
+    config_defaults(&c);
+    for (enum tier t = TIER_C; t < TIER_END; t++) {
+        ck_assert_int_eq(config_set(&c, "server", "cpu", tier_name(t), &diag), 0);
+        ck_assert_str_eq(c.cpu, tier_name(t));
+    }
+}
+END_TEST
+
 START_TEST(test_missing_file) {
     struct config c, expected;
     struct diag diag;
@@ -262,6 +274,7 @@ int main(void) {
     tcase_add_loop_test(tc, test_messages, 0, ARRAY_SIZE(bad));
     tcase_add_test(tc, test_line_length);
     tcase_add_test(tc, test_text_limit);
+    tcase_add_test(tc, test_tiers);
     tcase_add_test(tc, test_shipped_file);
     suite_add_tcase(suite, tc);
     tc = tcase_create("files");
