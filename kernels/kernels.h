@@ -187,6 +187,7 @@ struct kernels {
      * the bytes. x == y is allowed. */
     void (*lut_8)(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n);
     void (*softmax_s8)(const struct kern_softmax *p, const int8_t *x, int8_t *y);
+    void (*softmax_s8_s16)(const struct kern_softmax *p, const int8_t *x, int16_t *y);
     void (*softmax_f32)(const struct kern_softmax *p, const float *x, float *y);
     void (*logistic_f32)(const float *x, float *y, size_t n);
     void (*tanh_f32)(const float *x, float *y, size_t n);

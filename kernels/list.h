@@ -33,6 +33,7 @@
     X(min_s8)                                                                                      \
     X(lut_8)                                                                                       \
     X(softmax_s8)                                                                                  \
+    X(softmax_s8_s16)                                                                              \
     X(softmax_f32)                                                                                 \
     X(logistic_f32)                                                                                \
     X(tanh_f32)                                                                                    \

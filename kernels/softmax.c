@@ -17,7 +17,9 @@ static int32_t exp_of_diff(const struct kern_softmax *p, int32_t diff) {
     return fixedpoint_exp_neg(fixedpoint_multiply(diff, p->mult, p->shift), DIFF_BITS);
 }
 
-static void softmax_row_s8(const struct kern_softmax *p, const int8_t *x, int8_t *y) {
+/* Probabilities of `bits` bits as signed numbers: 8 or 16. */
+static inline void softmax_row(const struct kern_softmax *p, const int8_t *x, int bits, void *y) {
+    const int32_t lo = -(1 << (bits - 1)), hi = (1 << (bits - 1)) - 1;
     const size_t n = (size_t)p->cols;
     int32_t max = INT8_MIN;
     for (size_t i = 0; i < n; i++)
@@ -36,19 +38,26 @@ static void softmax_row_s8(const struct kern_softmax *p, const int8_t *x, int8_t
         fixedpoint_recip_one_plus((int32_t)((sum << headroom) - ((uint32_t)1 << 31)));
 
     for (size_t i = 0; i < n; i++) {
-        int32_t diff = x[i] - max;
-        y[i] = INT8_MIN;
-        if (diff < p->diff_min)
-            continue;
-        int32_t v = fixedpoint_high_mul(reciprocal, exp_of_diff(p, diff));
-        v = fixedpoint_round_shift(v, over + 31 - 8) + INT8_MIN;
-        y[i] = (int8_t)clamp_s32(v, INT8_MIN, INT8_MAX);
+        int32_t diff = x[i] - max, v = lo;
+        if (diff >= p->diff_min) {
+            v = fixedpoint_high_mul(reciprocal, exp_of_diff(p, diff));
+            v = clamp_s32(fixedpoint_round_shift(v, over + 31 - bits) + lo, lo, hi);
+        }
+        if (bits == 8)
+            ((int8_t *)y)[i] = (int8_t)v;
+        else
+            ((int16_t *)y)[i] = (int16_t)v;
     }
 }
 
 void kern_softmax_s8_c(const struct kern_softmax *p, const int8_t *x, int8_t *y) {
     for (int32_t r = 0; r < p->rows; r++)
-        softmax_row_s8(p, x + (size_t)r * (size_t)p->cols, y + (size_t)r * (size_t)p->cols);
+        softmax_row(p, x + (size_t)r * (size_t)p->cols, 8, y + (size_t)r * (size_t)p->cols);
+}
+
+void kern_softmax_s8_s16_c(const struct kern_softmax *p, const int8_t *x, int16_t *y) {
+    for (int32_t r = 0; r < p->rows; r++)
+        softmax_row(p, x + (size_t)r * (size_t)p->cols, 16, y + (size_t)r * (size_t)p->cols);
 }
 
 void kern_softmax_f32_c(const struct kern_softmax *p, const float *x, float *y) {

@@ -58,6 +58,7 @@ struct ref {
     X(MIN_F32, "min_f32")                                                                          \
     X(LUT_8, "lut_8")                                                                              \
     X(SOFTMAX_S8, "softmax_s8")                                                                    \
+    X(SOFTMAX_S8_S16, "softmax_s8_s16")                                                            \
     X(SOFTMAX_F32, "softmax_f32")                                                                  \
     X(LOGISTIC_F32, "logistic_f32")                                                                \
     X(TANH_F32, "tanh_f32")                                                                        \

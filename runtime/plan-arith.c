@@ -99,7 +99,9 @@ int plan_softmax(struct plan *plan) {
         fixedpoint_quantize(fmin(m, (double)((1 << 30) - 1)), &p.mult, &p.shift);
         p.diff_min = -(int32_t)floor(31.0 * (1 << 26) / ldexp(1.0, p.shift));
     }
-    return plan_step(plan, &(struct step_args){.fn = s8 ? STEP_SOFTMAX_S8 : STEP_SOFTMAX_F32,
+    bool to_s16 = plan_out(plan, 0)->dtype == DTYPE_INT16;
+    enum step_fn fn = !s8 ? STEP_SOFTMAX_F32 : to_s16 ? STEP_SOFTMAX_S8_S16 : STEP_SOFTMAX_S8;
+    return plan_step(plan, &(struct step_args){.fn = fn,
                                                .params = &p,
                                                .params_size = sizeof(p),
                                                .inputs = {(uint32_t)op->inputs[0]},

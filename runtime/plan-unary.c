@@ -22,8 +22,24 @@ static int32_t byte_value(enum dtype dtype, uint8_t byte) {
 }
 
 static void dtype_range(enum dtype dtype, int32_t *ret_lo, int32_t *ret_hi) {
-    *ret_lo = dtype == DTYPE_UINT8 ? 0 : dtype == DTYPE_INT8 ? -128 : -32768;
-    *ret_hi = dtype == DTYPE_UINT8 ? 255 : dtype == DTYPE_INT8 ? 127 : 32767;
+    switch (dtype) {
+    case DTYPE_INT8:
+        *ret_lo = INT8_MIN;
+        *ret_hi = INT8_MAX;
+        break;
+    case DTYPE_UINT8:
+        *ret_lo = 0;
+        *ret_hi = UINT8_MAX;
+        break;
+    case DTYPE_INT16:
+        *ret_lo = INT16_MIN;
+        *ret_hi = INT16_MAX;
+        break;
+    default:
+        *ret_lo = INT32_MIN;
+        *ret_hi = INT32_MAX;
+        break;
+    }
 }
 
 static struct kern_quantize quantize_params(const struct tensor *x, const struct tensor *y) {
