@@ -11,6 +11,6 @@
 
 /* Overwrites in `k`, which holds the C reference, everything the tiers up to `tier` do better. */
 void kern_init_arch(struct kernels *k, enum tier tier);
-/* Whether OpenBLAS is to take a float product [rows, depth] x [depth, out_c] rather than the tier's own kernel: the
- * measured break-even. */
+/* Whether OpenBLAS is to take a float product [rows, depth] x [depth, out_c] rather than the tier's
+ * own kernel: the measured break-even. */
 bool kern_arch_prefers_blas(size_t rows, size_t out_c, size_t depth);

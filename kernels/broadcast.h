@@ -51,8 +51,8 @@ static inline bool broadcast_next(const struct broadcast *b, size_t at[KERN_MAX_
     return false;
 }
 
-/* Defines a function of struct kernels whose value is `expr` of the operands u and v. The usual strides get loops of their
- * own, which the compiler turns into vector code. */
+/* Defines a function of struct kernels whose value is `expr` of the operands u and v. The usual
+ * strides get loops of their own, which the compiler turns into vector code. */
 #define BROADCAST_DEFINE(function, type, expr)                                                     \
     void function(const struct kern_binary *p, const type *a, const type *b, type *y) {            \
         struct broadcast w;                                                                        \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Float convolution and matrix product through OpenBLAS: windows are laid out some rows at a time, the output starts as
- * the bias and the product is added to it.
+ * Float convolution and matrix product through OpenBLAS: windows are laid out some rows at a time,
+ * the output starts as the bias and the product is added to it.
  *
  * Packed block: bias [out_c], filter [out_c][depth].
  */
@@ -16,7 +16,8 @@
 #include "kernels/im2col.h"
 #include "kernels/round.h"
 
-/* Windows laid out at a time: enough rows for the product to run at full speed, and a bounded scratch. */
+/* Windows laid out at a time: enough rows for the product to run at full speed, and a bounded
+ * scratch. */
 #define WINDOW_BYTES ((size_t)1024 * 1024)
 #define MIN_ROWS ((size_t)16)
 

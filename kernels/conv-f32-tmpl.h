@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Part of float-tmpl.h: convolution and matrix product by tiles of KERN_ROWS pixels x one block of output channels.
+ * Part of float-tmpl.h: convolution and matrix product by tiles of KERN_ROWS pixels x one block of
+ * output channels.
  *
- * Packed block, for each group and each block of its output channels: bias [block], filter [depth][block]. A block is
- * one vector or two; missing channels are zeros.
+ * Packed block, for each group and each block of its output channels: bias [block], filter
+ * [depth][block]. A block is one vector or two; missing channels are zeros.
  */
 
 #define LANES (KERN_VECTOR / 4)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * int8 convolution, matrix product and depthwise convolution: the C reference. The loops are laid out so that the
- * compiler finds the multiply-and-add of 16-bit pairs every x86-64 and aarch64 CPU has.
+ * int8 convolution, matrix product and depthwise convolution: the C reference. The loops are laid
+ * out so that the compiler finds the multiply-and-add of 16-bit pairs every x86-64 and aarch64 CPU
+ * has.
  *
- * Packed block: bias [out_c], mult [out_c], shift [out_c] as int32, each padded to KERN_PACK_ALIGN, then the filter in
- * the graph's layout.
+ * Packed block: bias [out_c], mult [out_c], shift [out_c] as int32, each padded to KERN_PACK_ALIGN,
+ * then the filter in the graph's layout.
  */
 
 #include <string.h>
@@ -15,7 +16,8 @@
 #include "kernels/list.h"
 #include "kernels/round.h"
 
-/* Pixels laid out at a time: their windows and the results stay in the first-level cache for usual depths. */
+/* Pixels laid out at a time: their windows and the results stay in the first-level cache for usual
+ * depths. */
 #define TILE 16
 
 struct packed {
@@ -137,7 +139,8 @@ static void conv_run(const struct kern_conv *p, const void *packed, const void *
     }
 }
 
-/* acc += (x - in_zero) * (w - weight_zero) of one tap, `multiplier` output channels for each input channel. */
+/* acc += (x - in_zero) * (w - weight_zero) of one tap, `multiplier` output channels for each input
+ * channel. */
 static void tap_s8(const struct kern_conv *p, const int8_t *restrict x, const int8_t *restrict w,
                    int32_t *restrict acc) {
     const size_t in_c = (size_t)p->in_c, multiplier = (size_t)p->out_c / in_c;

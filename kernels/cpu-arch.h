@@ -9,7 +9,8 @@
 
 #include "kernels/cpu.h"
 
-/* Whether the CPU has the tier's instructions and the kernel saves their registers. Never asked for TIER_C. */
+/* Whether the CPU has the tier's instructions and the kernel saves their registers. Never asked for
+ * TIER_C. */
 bool cpu_arch_supports(enum tier tier);
 /* What OpenBLAS should take this CPU for; NULL: leave it to OpenBLAS. */
 const char *cpu_arch_blas_core(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * x86-64: CPUID for the instructions, XGETBV for the registers the operating system saves, and for AMX the kernel's
- * permission, which a process must ask for once.
+ * x86-64: CPUID for the instructions, XGETBV for the registers the operating system saves, and for
+ * AMX the kernel's permission, which a process must ask for once.
  */
 
 #include <cpuid.h>

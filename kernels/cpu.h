@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * CPU feature levels ("tiers"). A tier is a bundle: it stands for all instructions its kernels use and for the operating
- * system saving their registers. Thread-safe.
+ * CPU feature levels ("tiers"). A tier is a bundle: it stands for all instructions its kernels use
+ * and for the operating system saving their registers. Thread-safe.
  */
 
 #include <stdbool.h>
@@ -24,7 +24,8 @@ enum tier {
 const char *tier_name(enum tier tier);
 /* The tier of that name; TIER_END for an unknown one. */
 enum tier tier_parse(const char *name);
-/* Whether this CPU and this kernel can run it. Asks for the AMX permission once, on the first call for AMX. */
+/* Whether this CPU and this kernel can run it. Asks for the AMX permission once, on the first call
+ * for AMX. */
 bool tier_supported(enum tier tier);
 /* The best supported one. */
 enum tier tier_best(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Part of float-tmpl.h: depthwise convolution with one output channel for each input channel, vectors along the channels.
+ * Part of float-tmpl.h: depthwise convolution with one output channel for each input channel,
+ * vectors along the channels.
  *
  * Packed block: bias [out_c], filter [kernel_h][kernel_w][out_c].
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Part of float-tmpl.h: pooling, mean and elementwise operations as loops the compiler turns into the tier's vectors.
+ * Part of float-tmpl.h: pooling, mean and elementwise operations as loops the compiler turns into
+ * the tier's vectors.
  */
 
 #include "kernels/broadcast.h"
@@ -9,7 +10,8 @@
 
 #define POOL_BLOCK 32
 
-/* Defines a static function that takes the channels [0, n) of a window together with `expr` of acc[c] and v. */
+/* Defines a static function that takes the channels [0, n) of a window together with `expr` of
+ * acc[c] and v. */
 #define POOL_DEFINE_BLOCK(name, expr)                                                              \
     static void name(const struct kern_pool *p, const struct pool_window *w, const float *x,       \
                      size_t n, float *restrict acc) {                                              \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fixed-point arithmetic of the integer kernels: multipliers, exponential, reciprocal, logistic and tanh, and the tables
- * of the int8 functions of one argument. Pure functions, no state.
+ * Fixed-point arithmetic of the integer kernels: multipliers, exponential, reciprocal, logistic and
+ * tanh, and the tables of the int8 functions of one argument. Pure functions, no state.
  */
 
 #include "kernels/fixedpoint.h"
@@ -122,7 +122,8 @@ int32_t fixedpoint_tanh(int32_t a, int integer_bits) {
     return a > 0 ? t : -t;
 }
 
-/* 65536 * logistic(i / 24) as the reference's table has it: seven entries differ from the rounded function. */
+/* 65536 * logistic(i / 24) as the reference's table has it: seven entries differ from the rounded
+ * function. */
 static const uint16_t logistic_table[256] = {
     32768, 33451, 34133, 34813, 35493, 36169, 36843, 37513, 38180, 38841, 39498, 40149, 40794,
     41432, 42064, 42688, 43304, 43912, 44511, 45102, 45683, 46255, 46817, 47369, 47911, 48443,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The float kernels as one source for all tiers. A tier's file defines
- *   KERN_SUFFIX       the tier's name in the functions' names,
- *   KERN_VECTOR       bytes of its vectors,
- *   KERN_ROWS         pixels of a tile of the matrix product (with two vectors each they must fit the registers),
- *   KERN_SPLIT_SUMS   1 where a sum may be split over several registers; 0 keeps the reference's order exactly,
- * and includes this file once; its library is compiled with the tier's instructions. All that is defined here is either
- * static or bears the suffix.
+ *   KERN_SUFFIX      the tier's name in the functions' names,
+ *   KERN_VECTOR      bytes of its vectors,
+ *   KERN_ROWS        pixels of a tile of the matrix product: with two vectors each they must fit
+ *                    the registers,
+ *   KERN_SPLIT_SUMS  1 where a sum may be split over several registers; 0 keeps the reference's
+ *                    order exactly,
+ * and includes this file once; its library is compiled with the tier's instructions. All that is
+ * defined here is either static or bears the suffix.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Lays out the input windows of some output pixels as rows of a matrix: [pixels][kernel_h][kernel_w][group_in_c]. The
- * order is that of the filter, so that a convolution becomes a product of two matrices.
+ * Lays out the input windows of some output pixels as rows of a matrix:
+ * [pixels][kernel_h][kernel_w][group_in_c]. The order is that of the filter, so that a convolution
+ * becomes a product of two matrices.
  */
 
 #include <stdbool.h>
@@ -34,7 +35,8 @@ static inline void im2col_copy_s16(int16_t *dst, const int8_t *src, size_t n, in
         dst[i] = (int16_t)(src[i] - zero);
 }
 
-/* Defines im2col_<name>(p, x, first channel, first pixel, pixels, zero, rows): padding becomes 0, an input value x - zero. */
+/* Defines im2col_<name>(p, x, first channel, first pixel, pixels, zero, rows): padding becomes 0,
+ * an input value x - zero. */
 #define IM2COL_DEFINE(name, in_type, out_type)                                                     \
     static inline void im2col_##name(const struct kern_conv *p, const in_type *x, size_t channel,  \
                                      size_t pixel, size_t n, int32_t zero, out_type *rows) {       \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of operations, one for each tier: the C reference first, then what the architecture does better, then
- * OpenBLAS before the float convolutions.
+ * The tables of operations, one for each tier: the C reference first, then what the architecture
+ * does better, then OpenBLAS before the float convolutions.
  */
 
 #include "kernels/kernels.h"

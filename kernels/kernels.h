@@ -2,14 +2,17 @@
 #pragma once
 
 /*
- * The compute kernels: one struct of operations per tier, C reference first, variants before it. Parameters are plain
- * data without pointers, so that a plan can keep them in its image. Kernels allocate nothing, hold no state, may run on
- * any number of threads, and read or write nothing outside the ranges their parameters give.
+ * The compute kernels: one struct of operations per tier, C reference first, variants before it.
+ * Parameters are plain data without pointers, so that a plan can keep them in its image. Kernels
+ * allocate nothing, hold no state, may run on any number of threads, and read or write nothing
+ * outside the ranges their parameters give.
  *
- * Integer results are bit-identical at every tier (reference: TensorFlow Lite with single rounding). Float results may
- * differ by rounding and order of summation: |y - reference| <= 1e-5 of the largest magnitude of the output.
+ * Integer results are bit-identical at every tier (reference: TensorFlow Lite with single
+ * rounding). Float results may differ by rounding and order of summation: |y - reference| <= 1e-5
+ * of the largest magnitude of the output.
  *
- * Activations are NHWC. "mult, shift" is a real multiplier m * 2^(shift - 31), m in [2^30, 2^31) or 0.
+ * Activations are NHWC. "mult, shift" is a real multiplier m * 2^(shift - 31), m in [2^30, 2^31) or
+ * 0.
  */
 
 #include <stdbool.h>
@@ -23,9 +26,10 @@
 #define KERN_PACK_ALIGN                                                                            \
     64 /* of packed weights, scratch and arena buffers; operands need only their dtype's */
 
-/* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1 convolution with
- * in_h = out_h = 1, in_w = out_w = rows). Output channel o uses input channels [o / (out_c / groups) * group_in_c, + group_in_c),
- * groups = in_c / group_in_c; depthwise has group_in_c 1 and says so, as its filter is laid out in another way. */
+/* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1
+ * convolution with in_h = out_h = 1, in_w = out_w = rows). Output channel o uses input channels [o
+ * / (out_c / groups) * group_in_c, + group_in_c), groups = in_c / group_in_c; depthwise has
+ * group_in_c 1 and says so, as its filter is laid out in another way. */
 struct kern_conv {
     int32_t in_h, in_w, in_c;
     int32_t out_h, out_w, out_c;
@@ -43,7 +47,8 @@ struct kern_conv {
     float out_min_f, out_max_f; /* -INFINITY, INFINITY: no clamp */
 };
 
-/* Weights as the graph has them: [out_c][kernel_h][kernel_w][group_in_c], depthwise [kernel_h][kernel_w][out_c]. */
+/* Weights as the graph has them: [out_c][kernel_h][kernel_w][group_in_c], depthwise
+ * [kernel_h][kernel_w][out_c]. */
 struct kern_conv_weights {
     const void *filter;   /* int8_t or float */
     const void *bias;     /* int32_t or float [out_c]; NULL is zeros */
@@ -51,11 +56,13 @@ struct kern_conv_weights {
     const int32_t *shift; /* int8: [out_c] */
 };
 
-/* One implementation of a convolution. The first in the tier's list whose fits() is true is used. */
+/* One implementation of a convolution. The first in the tier's list whose fits() is true is used.
+ * */
 struct kern_conv_impl {
     const char *name; /* kern_<op>_<type>_<tile>_<tier> without "kern_" */
     bool (*fits)(const struct kern_conv *p);
-    /* Bytes of packed weights (biases and multipliers included) and of scratch; multiples of KERN_PACK_ALIGN. */
+    /* Bytes of packed weights (biases and multipliers included) and of scratch; multiples of
+     * KERN_PACK_ALIGN. */
     size_t (*packed_size)(const struct kern_conv *p);
     size_t (*scratch_size)(const struct kern_conv *p);
     void (*pack)(const struct kern_conv *p, const struct kern_conv_weights *w, void *ret_packed);
@@ -73,8 +80,8 @@ struct kern_pool {
     float out_min_f, out_max_f; /* float */
 };
 
-/* y[o, i] = mean over r of x[o, r, i]: the plan merges axes; several separate reduced axes become several calls in
- * float, and for int8 dims/strides below. */
+/* y[o, i] = mean over r of x[o, r, i]: the plan merges axes; several separate reduced axes become
+ * several calls in float, and for int8 dims/strides below. */
 struct kern_mean {
     int32_t n_dims;
     int32_t dims[KERN_MAX_DIMS];
@@ -126,7 +133,8 @@ struct kern_lstm_gate {
     int32_t rec_mult, rec_shift;
 };
 
-/* Weights in one block: input weights [4][cells][in], recurrent [4][cells][cells], gates in order i f c o. */
+/* Weights in one block: input weights [4][cells][in], recurrent [4][cells][cells], gates in order i
+ * f c o. */
 struct kern_lstm {
     int32_t batch, time, in, cells;
     bool time_major;
@@ -183,8 +191,8 @@ struct kernels {
     void (*max_f32)(const struct kern_binary *p, const float *a, const float *b, float *y);
     void (*min_f32)(const struct kern_binary *p, const float *a, const float *b, float *y);
 
-    /* y[i] = table[x[i]]: every int8 -> int8/uint8 function of one argument is a table made at load. Index and value are
-     * the bytes. x == y is allowed. */
+    /* y[i] = table[x[i]]: every int8 -> int8/uint8 function of one argument is a table made at
+     * load. Index and value are the bytes. x == y is allowed. */
     void (*lut_8)(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n);
     void (*softmax_s8)(const struct kern_softmax *p, const int8_t *x, int8_t *y);
     void (*softmax_s8_s16)(const struct kern_softmax *p, const int8_t *x, int16_t *y);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Every operation of struct kernels, once. The C table, the tiers' tables and the checks of tests/kernels/ are made from
- * these rows, so that an operation without an implementation or without a check does not build.
+ * Every operation of struct kernels, once. The C table, the tiers' tables and the checks of
+ * tests/kernels/ are made from these rows, so that an operation without an implementation or
+ * without a check does not build.
  */
 
 #include "kernels/kernels.h"
@@ -58,7 +59,8 @@
 
 #define KERN_OPS(X) KERN_FLOAT_OPS(X) KERN_C_OPS(X)
 
-/* Declares the function that serves the member `op` of struct kernels at the tier of that suffix. */
+/* Declares the function that serves the member `op` of struct kernels at the tier of that suffix.
+ * */
 #define KERN_DECLARE(op, suffix) __typeof__(*((struct kernels *)NULL)->op) kern_##op##_##suffix;
 
 #define KERN_DECLARE_C(op) KERN_DECLARE(op, c)

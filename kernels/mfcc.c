@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mel-frequency cepstral coefficients of a recording: window, FFT, magnitudes, triangular mel bands, logarithm, DCT-II.
+ * Mel-frequency cepstral coefficients of a recording: window, FFT, magnitudes, triangular mel
+ * bands, logarithm, DCT-II.
  *
- * Tables: window [frame], mel weights [bands][bins], DCT [bands][coefficients], all double. The FFT is float (the only
- * kind Debian packages); everything behind it is double, as the logarithm of a nearly silent band needs.
+ * Tables: window [frame], mel weights [bands][bins], DCT [bands][coefficients], all double. The FFT
+ * is float (the only kind Debian packages); everything behind it is double, as the logarithm of a
+ * nearly silent band needs.
  */
 
 #include <kiss_fftr.h>

@@ -11,7 +11,8 @@
 
 #include "kernels/kernels.h"
 
-/* The axes of one kind (kept or reduced), each with its stride in the input; neighbours are joined where possible. */
+/* The axes of one kind (kept or reduced), each with its stride in the input; neighbours are joined
+ * where possible. */
 struct reduce_axes {
     int n;
     size_t dims[KERN_MAX_DIMS + 1], stride[KERN_MAX_DIMS + 1];
@@ -54,8 +55,9 @@ static inline size_t reduce_axes_at(const struct reduce_axes *r, size_t i) {
     return at;
 }
 
-/* Defines a static function that adds to sum[0 .. n) the elements reduced into n outputs which stand `step` apart in
- * the input, from x on. Neighbouring outputs go together, so that the input is read in its own order. */
+/* Defines a static function that adds to sum[0 .. n) the elements reduced into n outputs which
+ * stand `step` apart in the input, from x on. Neighbouring outputs go together, so that the input
+ * is read in its own order. */
 #define REDUCE_DEFINE_SUM(name, type, sum_type)                                                    \
     static void name(const struct reduce_axes *r, const type *x, size_t step, size_t n,            \
                      sum_type *restrict sum) {                                                     \

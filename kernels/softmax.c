@@ -31,7 +31,8 @@ static inline void softmax_row(const struct kern_softmax *p, const int8_t *x, in
         if (diff >= p->diff_min)
             sum += (uint32_t)fixedpoint_round_shift(exp_of_diff(p, diff), SUM_BITS);
     }
-    /* The maximum itself is in the sum, so it is not 0 but where rows of thousands of columns wrap it. */
+    /* The maximum itself is in the sum, so it is not 0 but where rows of thousands of columns wrap
+     * it. */
     const int headroom = sum ? __builtin_clz(sum) : 31;
     const int over = SUM_BITS - headroom;
     const int32_t reciprocal =

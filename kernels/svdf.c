@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SVDF: a filter over the input's features, then one over the time its results have stood in the state. The C reference.
+ * SVDF: a filter over the input's features, then one over the time its results have stood in the
+ * state. The C reference.
  */
 
 #include <string.h>

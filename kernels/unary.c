@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Functions of one argument: the table look-up every int8 function is, and the float ones that call libm.
+ * Functions of one argument: the table look-up every int8 function is, and the float ones that call
+ * libm.
  */
 
 #include <math.h>

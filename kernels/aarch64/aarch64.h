@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The 64-bit Arm variants. Each is in the library of its tier, compiled with that tier's instructions.
+ * The 64-bit Arm variants. Each is in the library of its tier, compiled with that tier's
+ * instructions.
  */
 
 #include "kernels/list.h"

@@ -6,7 +6,8 @@
 #include "kernels/aarch64/aarch64.h"
 #include "kernels/arch.h"
 
-/* OpenBLAS has kernels scheduled for each core; below this size its calls and copies cost more than they win. */
+/* OpenBLAS has kernels scheduled for each core; below this size its calls and copies cost more than
+ * they win. */
 #define BLAS_MACS ((size_t)64 * 64 * 64)
 
 bool kern_arch_prefers_blas(size_t rows, size_t out_c, size_t depth) {

@@ -5,9 +5,10 @@
 
 #include "kernels/arch.h"
 
-/* Own kernels keep ahead (Zen 5, AVX-512, GFLOP/s, own and OpenBLAS 0.3.21 SkylakeX: 256^3 255 and 238, 49x512x4608 238 and
- * 168, 64x1024x4096 221 and 173) until the weights leave the caches and are read again for each tile of rows
- * (2048^3 235 and 249, 128x4096x4096 99 and 200). With AVX2 the same (131 and 127; 49 and 121). */
+/* Own kernels keep ahead (Zen 5, AVX-512, GFLOP/s, own and OpenBLAS 0.3.21 SkylakeX: 256^3 255 and
+ * 238, 49x512x4608 238 and 168, 64x1024x4096 221 and 173) until the weights leave the caches and
+ * are read again for each tile of rows (2048^3 235 and 249, 128x4096x4096 99 and 200). With AVX2
+ * the same (131 and 127; 49 and 121). */
 #define BLAS_WEIGHT_BYTES ((size_t)8 * 1024 * 1024)
 #define BLAS_ROWS 128
 

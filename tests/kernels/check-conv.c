@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions: every implementation in a tier's list, on every shape it can run, against the seven
+ * loops.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "check.h"
+#include "kernels/blas.h"
+#include "kernels/fixedpoint.h"
+#include "kernels/im2col.h"
+#include "naive.h"
+
+static int32_t out_size(int32_t in, int32_t kernel, int32_t stride, int32_t dilation,
+                        int32_t before, int32_t after) {
+    return (in + before + after - (kernel - 1) * dilation - 1) / stride + 1;
+}
+
+static struct kern_conv product(int32_t rows, int32_t depth, int32_t out_c) {
+    return (struct kern_conv){
+        .in_h = 1,
+        .in_w = rows,
+        .in_c = depth,
+        .out_h = 1,
+        .out_w = rows,
+        .out_c = out_c,
+        .kernel_h = 1,
+        .kernel_w = 1,
+        .stride_h = 1,
+        .stride_w = 1,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .group_in_c = depth,
+    };
+}
+
+/* [h, w, in_c] by a kernel of k_h x k_w with "same" padding. */
+static struct kern_conv image(int32_t h, int32_t w, int32_t in_c, int32_t k_h, int32_t k_w,
+                              int32_t stride, int32_t out_c, bool depthwise) {
+    struct kern_conv p = product(1, in_c, out_c);
+    p.in_h = h;
+    p.in_w = w;
+    p.kernel_h = k_h;
+    p.kernel_w = k_w;
+    p.stride_h = p.stride_w = stride;
+    p.out_h = (h + stride - 1) / stride;
+    p.out_w = (w + stride - 1) / stride;
+    p.pad_top = MAX((p.out_h - 1) * stride + k_h - h, 0) / 2;
+    p.pad_left = MAX((p.out_w - 1) * stride + k_w - w, 0) / 2;
+    p.group_in_c = depthwise ? 1 : in_c;
+    p.depthwise = depthwise;
+    return p;
+}
+
+/* Any stride, dilation, padding, groups, multiplier; sizes about the edges of vectors and tiles. */
+static struct kern_conv random_shape(struct check *c) {
+    static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65};
+    struct kern_conv p = product(1, 1, 1);
+    const int32_t kind = check_between(c, 0, 3);
+    int32_t groups = 1;
+    p.in_c = channels[check_between(c, 0, ARRAY_SIZE(channels) - 1)];
+    p.out_c = channels[check_between(c, 0, ARRAY_SIZE(channels) - 1)];
+    if (kind == 1) { /* grouped */
+        groups = check_between(c, 2, 5);
+        p.in_c = groups * check_between(c, 1, 9);
+        p.out_c = groups * check_between(c, 1, 19);
+    } else if (kind >= 2) { /* depthwise, with one or several outputs a channel */
+        groups = p.in_c;
+        p.out_c = p.in_c * (kind == 2 ? 1 : check_between(c, 1, 4));
+        p.depthwise = true;
+    }
+    p.group_in_c = p.in_c / groups;
+    do {
+        p.in_h = check_between(c, 1, 9);
+        p.in_w = check_between(c, 1, 11);
+        p.kernel_h = check_between(c, 1, 4);
+        p.kernel_w = check_between(c, 1, 5);
+        p.stride_h = check_between(c, 1, 3);
+        p.stride_w = check_between(c, 1, 3);
+        p.dilation_h = check_between(c, 1, 2);
+        p.dilation_w = check_between(c, 1, 3);
+        p.pad_top = check_between(c, 0, p.kernel_h - 1);
+        p.pad_left = check_between(c, 0, p.kernel_w - 1);
+        p.out_h = out_size(p.in_h, p.kernel_h, p.stride_h, p.dilation_h, p.pad_top,
+                           check_between(c, 0, p.kernel_h - 1));
+        p.out_w = out_size(p.in_w, p.kernel_w, p.stride_w, p.dilation_w, p.pad_left,
+                           check_between(c, 0, p.kernel_w - 1));
+    } while (p.out_h < 1 || p.out_w < 1);
+    return p;
+}
+
+#define FIXED_SHAPES 8
+#define RANDOM_SHAPES 120
+#define PRODUCTS 40
+
+static struct kern_conv shape(struct check *c, unsigned i) {
+    const struct kern_conv fixed[FIXED_SHAPES] = {
+        image(49, 10, 1, 10, 4, 2, 64, false),
+        image(25, 5, 64, 3, 3, 1, 64, true),
+        image(25, 5, 64, 1, 1, 1, 64, false),
+        image(8, 8, 64, 3, 3, 1, 64, false),
+        image(48, 48, 3, 3, 3, 2, 8, false),
+        image(6, 6, 128, 1, 1, 1, 128, false),
+        product(1, 640, 128),
+        product(1, 784, 300),
+    };
+    if (i < FIXED_SHAPES)
+        return fixed[i];
+    if (i < FIXED_SHAPES + PRODUCTS)
+        return product(check_between(c, 1, 27), check_between(c, 1, 70), check_between(c, 1, 70));
+    return random_shape(c);
+}
+
+#define SHAPES (FIXED_SHAPES + PRODUCTS + RANDOM_SHAPES)
+
+static void describe(struct check *c, const char *name, const struct kern_conv *p, unsigned fill) {
+    check_describe(c, "%s %s %dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d%s -> %dx%dx%d fill %u %s",
+                   tier_name(c->tier), name, p->in_h, p->in_w, p->in_c, p->kernel_h, p->kernel_w,
+                   p->stride_h, p->stride_w, p->dilation_h, p->dilation_w, p->pad_top, p->pad_left,
+                   p->group_in_c, p->depthwise ? " depthwise" : "", p->out_h, p->out_w, p->out_c,
+                   fill, c->at_start ? "start" : "end");
+}
+
+static size_t in_size(const struct kern_conv *p) {
+    return (size_t)p->in_h * (size_t)p->in_w * (size_t)p->in_c;
+}
+
+static size_t result_size(const struct kern_conv *p) {
+    return (size_t)p->out_h * (size_t)p->out_w * (size_t)p->out_c;
+}
+
+static size_t weight_size(const struct kern_conv *p) {
+    return (size_t)p->out_c * im2col_depth(p);
+}
+
+static double macs(const struct kern_conv *p) {
+    return (double)p->out_h * p->out_w * (double)weight_size(p);
+}
+
+/* Packs and runs between guard pages; the packed block is read-only by then. */
+static void run(struct check *c, const struct kern_conv_impl *impl, const struct kern_conv *p,
+                const struct kern_conv_weights *w, const void *x, void *y) {
+    void *packed = check_input(c, impl->packed_size(p));
+    impl->pack(p, w, packed);
+    void *scratch = check_output(c, impl->scratch_size(p));
+    check_protect(c);
+    impl->run(p, packed, x, y, scratch);
+}
+
+static void random_quantization(struct check *c, struct kern_conv *p) {
+    p->in_zero = check_between(c, -128, 127);
+    p->weight_zero = check_between(c, 0, 3) ? 0 : check_between(c, -128, 127);
+    p->out_zero = check_between(c, -128, 127);
+    p->out_min = check_between(c, 0, 1) ? -128 : p->out_zero;
+    p->out_max = check_between(c, 0, 1) ? 127 : check_between(c, p->out_min, 127);
+}
+
+/* Weights, biases and multipliers that bring the sums about the range of a byte, a few of them far
+ * beyond. */
+static struct kern_conv_weights random_weights_s8(struct check *c, const struct kern_conv *p,
+                                                  enum check_fill fill) {
+    const size_t n = (size_t)p->out_c;
+    int8_t *filter = check_input(c, weight_size(p));
+    int32_t *bias = check_input(c, n * sizeof(*bias));
+    int32_t *mult = check_input(c, n * sizeof(*mult)), *shift = check_input(c, n * sizeof(*shift));
+    check_fill_s8(c, filter, weight_size(p), fill);
+    for (size_t i = 0; i < n; i++) {
+        bias[i] = check_between(c, -20000, 20000);
+        double m = random_unit(&c->random) * 0.05 / sqrt((double)im2col_depth(p));
+        fixedpoint_quantize(m, &mult[i], &shift[i]);
+        if (check_between(c, 0, 15) == 0) {
+            bias[i] = check_between(c, INT32_MIN / 2, INT32_MAX / 2);
+            shift[i] = check_between(c, -31, 30);
+        }
+    }
+    bool no_bias = check_between(c, 0, 7) == 0;
+    return (struct kern_conv_weights){filter, no_bias ? NULL : bias, mult, shift};
+}
+
+static bool case_s8(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,
+                    enum check_fill fill) {
+    random_quantization(c, &p);
+    if (!impl->fits(&p))
+        return false;
+    describe(c, impl->name, &p, fill);
+    struct kern_conv_weights w = random_weights_s8(c, &p, fill);
+    int8_t *x = check_input(c, in_size(&p)), *y = check_output(c, result_size(&p));
+    int8_t *expected = check_output(c, result_size(&p));
+    check_fill_s8(c, x, in_size(&p), fill == FILL_MIN ? FILL_MAX : fill);
+    naive_conv_s8(&p, &w, x, expected);
+    run(c, impl, &p, &w, x, y);
+    check_equal(c, expected, y, result_size(&p), 1);
+    check_done(c);
+    return true;
+}
+
+/* OpenBLAS asks for large shapes; all shapes it can run are checked. */
+static bool possible_f32(const struct kern_conv_impl *impl, const struct kern_conv *p) {
+    return impl == &kern_conv_f32_blas ? kern_conv_f32_blas_possible(p) : impl->fits(p);
+}
+
+static bool case_f32(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,
+                     enum check_fill fill) {
+    const bool clamps = check_between(c, 0, 1);
+    p.out_min_f = clamps ? 0 : -INFINITY;
+    p.out_max_f = clamps ? 6 : INFINITY;
+    if (!possible_f32(impl, &p))
+        return false;
+    describe(c, impl->name, &p, fill);
+    float *filter = check_input(c, weight_size(&p) * sizeof(float));
+    float *bias = check_input(c, (size_t)p.out_c * sizeof(float));
+    float *x = check_input(c, in_size(&p) * sizeof(float));
+    float *y = check_output(c, result_size(&p) * sizeof(float));
+    float *expected = check_output(c, result_size(&p) * sizeof(float));
+    check_fill_f32(c, filter, weight_size(&p), FILL_RANDOM);
+    check_fill_f32(c, bias, (size_t)p.out_c, FILL_RANDOM);
+    check_fill_f32(c, x, in_size(&p), fill);
+    const bool no_bias = check_between(c, 0, 7) == 0;
+    const struct kern_conv_weights w = {.filter = filter, .bias = no_bias ? NULL : bias};
+    naive_conv_f32(&p, &w, x, expected);
+    run(c, impl, &p, &w, x, y);
+    /* The bound is on the sums; a clamp hides how large they were. */
+    double bound = CHECK_F32_BOUND * (clamps ? sqrt((double)im2col_depth(&p)) : 1);
+    bound *= clamps && fill != FILL_RANDOM ? 1e4 : 1;
+    check_close(c, expected, y, result_size(&p), bound);
+    check_done(c);
+    return true;
+}
+
+typedef bool (*case_fn)(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,
+                        enum check_fill fill);
+
+static void check_impl(struct check *c, const struct kern_conv_impl *impl, case_fn run_case) {
+    unsigned cases = 0;
+    for (unsigned i = 0; i < SHAPES; i++) {
+        struct kern_conv p = shape(c, i);
+        c->at_start = i % 2;
+        cases += run_case(c, impl, p, (enum check_fill)(i / 2 % FILL_END));
+    }
+    if (cases)
+        return;
+    if (impl == &kern_conv_f32_blas && !blas_available()) {
+        printf("SKIPPED %s: OpenBLAS is not there\n", impl->name);
+        return;
+    }
+    printf("FAILED %s: no shape fits it\n", impl->name);
+    c->failed++;
+}
+
+/* The packed block and all operands of a bench, in ordinary memory. */
+struct bench {
+    const struct kern_conv_impl *impl;
+    void *packed, *x, *y, *scratch;
+};
+
+static struct bench bench_new(struct check *c, const struct kern_conv_impl *const *list,
+                              const struct kern_conv *p, bool is_float) {
+    const size_t size = is_float ? sizeof(float) : 1;
+    struct bench b = {.impl = list[kern_conv_choose(list, p)]};
+    struct kern_conv_weights w;
+    if (is_float) {
+        float *filter = check_input(c, weight_size(p) * size), *x = check_input(c, in_size(p) * 4);
+        check_fill_f32(c, filter, weight_size(p), FILL_RANDOM);
+        check_fill_f32(c, x, in_size(p), FILL_RANDOM);
+        w = (struct kern_conv_weights){.filter = filter};
+        b.x = x;
+    } else {
+        w = random_weights_s8(c, p, FILL_RANDOM);
+        b.x = check_input(c, in_size(p));
+        check_fill_s8(c, b.x, in_size(p), FILL_RANDOM);
+    }
+    b.y = check_output(c, result_size(p) * size);
+    b.packed = check_output(c, b.impl->packed_size(p));
+    b.scratch = check_output(c, b.impl->scratch_size(p));
+    b.impl->pack(p, &w, b.packed);
+    return b;
+}
+
+static void bench(struct check *c, const char *label, struct kern_conv p, bool is_float) {
+    p.out_min = INT8_MIN;
+    p.out_max = INT8_MAX;
+    p.out_min_f = 0;
+    p.out_max_f = INFINITY;
+    const struct kernels *ref = kernels_get(TIER_C);
+    struct bench r = bench_new(c, is_float ? ref->conv_f32 : ref->conv_s8, &p, is_float);
+    double ref_ns = CHECK_TIME(r.impl->run(&p, r.packed, r.x, r.y, r.scratch));
+    check_done(c);
+    struct bench n = bench_new(c, is_float ? c->new->conv_f32 : c->new->conv_s8, &p, is_float);
+    double ns = CHECK_TIME(n.impl->run(&p, n.packed, n.x, n.y, n.scratch));
+    check_done(c);
+    char name[128];
+    snprintf(name, sizeof(name), "%s %s", n.impl->name, label);
+    check_bench_print(c, name, ns, ref_ns, macs(&p) * (is_float ? 2 : 1),
+                      is_float ? "FLOP" : "MAC");
+}
+
+static void bench_all(struct check *c, bool is_float) {
+    bench(c, "10x4 s2 1-64 49x10", image(49, 10, 1, 10, 4, 2, 64, false), is_float);
+    bench(c, "3x3 dw 64 25x5", image(25, 5, 64, 3, 3, 1, 64, true), is_float);
+    bench(c, "1x1 64-64 25x5", image(25, 5, 64, 1, 1, 1, 64, false), is_float);
+    bench(c, "3x3 16-16 32x32", image(32, 32, 16, 3, 3, 1, 16, false), is_float);
+    bench(c, "3x3 64-64 8x8", image(8, 8, 64, 3, 3, 1, 64, false), is_float);
+    bench(c, "3x3 dw 8 48x48", image(48, 48, 8, 3, 3, 1, 8, true), is_float);
+    bench(c, "1x1 8-16 48x48", image(48, 48, 8, 1, 1, 1, 16, false), is_float);
+    bench(c, "1x1 256-256 14x14", image(14, 14, 256, 1, 1, 1, 256, false), is_float);
+    bench(c, "fc 640-128", product(1, 640, 128), is_float);
+    if (is_float) {
+        bench(c, "product 256^3", product(256, 256, 256), is_float);
+        bench(c, "product 1024^3", product(1024, 1024, 1024), is_float);
+        bench(c, "product 2048^3", product(2048, 2048, 2048), is_float);
+    }
+}
+
+void check_conv_s8(struct check *c) {
+    for (unsigned i = 0; c->new->conv_s8[i]; i++)
+        check_impl(c, c->new->conv_s8[i], case_s8);
+    if (c->bench)
+        bench_all(c, false);
+}
+
+void check_conv_f32(struct check *c) {
+    for (unsigned i = 0; c->new->conv_f32[i]; i++)
+        check_impl(c, c->new->conv_f32[i], case_f32);
+    if (c->bench)
+        bench_all(c, true);
+}
