@@ -50,7 +50,8 @@ int diag_prefix(struct diag *diag, int code, const char *fmt, ...) {
     int n = vsnprintf(diag->text, sizeof(diag->text), fmt, ap);
     va_end(ap);
     size_t used = n < 0 ? 0 : MIN((size_t)n, sizeof(diag->text) - 1);
-    snprintf(diag->text + used, sizeof(diag->text) - used, ": %s", old);
+    snprintf(diag->text + used, sizeof(diag->text) - used, ": %.*s", (int)(sizeof(old) - 1 - used),
+             old);
     diag_clean(diag);
     return code;
 }

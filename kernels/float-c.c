@@ -6,6 +6,7 @@
 #define KERN_SUFFIX c
 #define KERN_VECTOR 16
 #define KERN_ROWS 4
+#define KERN_MIN_MACS 1
 #define KERN_SPLIT_SUMS 0
 
 #include "kernels/float-tmpl.h"

@@ -5,6 +5,8 @@
  *   KERN_VECTOR      bytes of its vectors,
  *   KERN_ROWS        pixels of a tile of the matrix product: with two vectors each they must fit
  *                    the registers,
+ *   KERN_MIN_MACS    the smallest product worth the tier's instructions; smaller ones are left to
+ *                    the C reference, whose rounding they then share,
  *   KERN_SPLIT_SUMS  1 where a sum may be split over several registers; 0 keeps the reference's
  *                    order exactly,
  * and includes this file once; its library is compiled with the tier's instructions. All that is

@@ -44,8 +44,10 @@ static void init(void) {
         k->tier = (enum tier)t;
         init_c(k);
         kern_init_arch(k, (enum tier)t);
-        if (t != TIER_C)
-            prepend(k->conv_f32, &kern_conv_f32_blas);
+        if (t == TIER_C)
+            continue;
+        k->conv_f32[2] = &kern_conv_f32_c; /* products too small for the tier's own */
+        prepend(k->conv_f32, &kern_conv_f32_blas);
     }
 }
 

@@ -6,6 +6,7 @@
 #define KERN_SUFFIX neon
 #define KERN_VECTOR 16
 #define KERN_ROWS 8
+#define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
 
 #include "kernels/aarch64/aarch64.h"

@@ -6,6 +6,7 @@
 #define KERN_SUFFIX avx512
 #define KERN_VECTOR 64
 #define KERN_ROWS 12
+#define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
 
 #include "kernels/x86/x86.h"

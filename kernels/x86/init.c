@@ -4,6 +4,7 @@
  */
 
 #include "kernels/arch.h"
+#include "kernels/x86/x86.h"
 
 /* Own kernels keep ahead (Zen 5, AVX-512, GFLOP/s, own and OpenBLAS 0.3.21 SkylakeX: 256^3 255 and
  * 238, 49x512x4608 238 and 168, 64x1024x4096 221 and 173) until the weights leave the caches and
@@ -15,7 +16,6 @@
 bool kern_arch_prefers_blas(size_t rows, size_t out_c, size_t depth) {
     return rows >= BLAS_ROWS && out_c * depth * sizeof(float) >= BLAS_WEIGHT_BYTES;
 }
-#include "kernels/x86/x86.h"
 
 void kern_init_arch(struct kernels *k, enum tier tier) {
     if (tier < TIER_AVX2)
