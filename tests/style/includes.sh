@@ -17,7 +17,7 @@ proto/          base
 config/         base
 daemon/         base kernels model runtime proto config
 client/edge.    base proto
-client/libedge  base proto
+client/edge-    base proto
 client/example  base proto
 client/         base proto kernels model runtime compress
 tests/          base kernels model runtime compress proto config daemon client bench
