@@ -59,7 +59,8 @@ static void mean_multiplier(const struct tensor *x, const struct tensor *y, stru
     int32_t mult, shift;
     fixedpoint_quantize((double)tensor_scale(x) / (double)tensor_scale(y), &mult, &shift);
     int32_t bits = 63 - __builtin_clzll((unsigned long long)n);
-    bits = MIN(MIN(bits, 32), 31 + shift);
+    bits = MIN(bits, 31 + shift);
+    bits = MIN(bits, 32);
     p->mult = (int32_t)(((int64_t)mult << bits) / n);
     p->shift = shift - bits;
     p->in_zero = x->quant.zero_point;
