@@ -11,8 +11,8 @@
  * rounding). Float results may differ by rounding and order of summation: |y - reference| <= 1e-5
  * of the largest magnitude of the output.
  *
- * Activations are NHWC. "mult, shift" is a real multiplier m * 2^(shift - 31), m in [2^30, 2^31) or
- * 0.
+ * Activations are NHWC. "mult, shift" is a real multiplier m * 2^(shift - 31), m in [2^30, 2^31)
+ * or 0.
  */
 
 #include <stdbool.h>
@@ -27,9 +27,9 @@
     64 /* of packed weights, scratch and arena buffers; operands need only their dtype's */
 
 /* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1
- * convolution with in_h = out_h = 1, in_w = out_w = rows). Output channel o uses input channels [o
- * / (out_c / groups) * group_in_c, + group_in_c), groups = in_c / group_in_c; depthwise has
- * group_in_c 1 and says so, as its filter is laid out in another way. */
+ * convolution with in_h = out_h = 1, in_w = out_w = rows). Output channel o uses the
+ * group_in_c input channels from o / (out_c / groups) * group_in_c on, groups = in_c / group_in_c.
+ * Depthwise has group_in_c 1 and says so, as its filter is laid out in another way. */
 struct kern_conv {
     int32_t in_h, in_w, in_c;
     int32_t out_h, out_w, out_c;
@@ -56,8 +56,7 @@ struct kern_conv_weights {
     const int32_t *shift; /* int8: [out_c] */
 };
 
-/* One implementation of a convolution. The first in the tier's list whose fits() is true is used.
- * */
+/* One implementation of a convolution. The first of the tier's list that fits is used. */
 struct kern_conv_impl {
     const char *name; /* kern_<op>_<type>_<tile>_<tier> without "kern_" */
     bool (*fits)(const struct kern_conv *p);
@@ -80,8 +79,7 @@ struct kern_pool {
     float out_min_f, out_max_f; /* float */
 };
 
-/* y[o, i] = mean over r of x[o, r, i]: the plan merges axes; several separate reduced axes become
- * several calls in float, and for int8 dims/strides below. */
+/* Mean over any set of axes of a dense tensor, summed in memory order. */
 struct kern_mean {
     int32_t n_dims;
     int32_t dims[KERN_MAX_DIMS];
@@ -133,8 +131,8 @@ struct kern_lstm_gate {
     int32_t rec_mult, rec_shift;
 };
 
-/* Weights in one block: input weights [4][cells][in], recurrent [4][cells][cells], gates in order i
- * f c o. */
+/* Weights in one block: input weights [4][cells][in], then recurrent [4][cells][cells]; the gates'
+ * order is i f c o. */
 struct kern_lstm {
     int32_t batch, time, in, cells;
     bool time_major;

@@ -7,6 +7,8 @@
  * without a check does not build.
  */
 
+#include <stddef.h>
+
 #include "kernels/kernels.h"
 
 /* Float operations built from one source for every tier (float-tmpl.h). */
@@ -59,8 +61,7 @@
 
 #define KERN_OPS(X) KERN_FLOAT_OPS(X) KERN_C_OPS(X)
 
-/* Declares the function that serves the member `op` of struct kernels at the tier of that suffix.
- * */
+/* Declares the function that serves the member `op` of struct kernels at a tier. */
 #define KERN_DECLARE(op, suffix) __typeof__(*((struct kernels *)NULL)->op) kern_##op##_##suffix;
 
 #define KERN_DECLARE_C(op) KERN_DECLARE(op, c)

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/attributes.h"
-#include "check.h"
 #include "kernels/blas.h"
 #include "kernels/fixedpoint.h"
 #include "kernels/im2col.h"
-#include "naive.h"
+#include "tests/kernels/check.h"
+#include "tests/kernels/naive.h"
 
 static int32_t out_size(int32_t in, int32_t kernel, int32_t stride, int32_t dilation,
                         int32_t before, int32_t after) {

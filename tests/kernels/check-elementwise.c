@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/attributes.h"
-#include "check.h"
 #include "kernels/fixedpoint.h"
+#include "tests/kernels/check.h"
 
 #define CASES 40
 

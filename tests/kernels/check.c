@@ -3,7 +3,7 @@
  * Guarded operands, fillings, comparisons and timing of the kernel harness.
  */
 
-#include "check.h"
+#include "tests/kernels/check.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
-#include "check.h"
-#include "naive.h"
+#include "tests/kernels/check.h"
+#include "tests/kernels/naive.h"
 
 struct row {
     const char *name;

@@ -3,7 +3,7 @@
  * Convolution in the seven loops of its definition, sums in 64 bits.
  */
 
-#include "naive.h"
+#include "tests/kernels/naive.h"
 
 /* Index of a weight. */
 static size_t weight_at(const struct kern_conv *p, int o, int ky, int kx, int c) {

@@ -8,7 +8,7 @@
 
 #include "base/attributes.h"
 #include "kernels/fixedpoint.h"
-#include "naive.h"
+#include "tests/kernels/naive.h"
 
 static int32_t sat16(int64_t v) {
     return v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : (int32_t)v;

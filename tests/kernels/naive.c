@@ -3,7 +3,7 @@
  * Elementwise operations, pooling, mean, softmax, quantization and copies as formulas.
  */
 
-#include "naive.h"
+#include "tests/kernels/naive.h"
 
 #include <math.h>
 #include <string.h>
