@@ -186,24 +186,6 @@ int plan_strided_slice(struct plan *plan) {
 
 /* ---- state ---- */
 
-/* The last operator that can read tensor t, seen through RESHAPEs; n_ops where it is an output of the network. */
-static uint32_t last_reader(const struct plan *plan, int32_t t) {
-    const struct graph *g = plan->graph;
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        if (g->outputs[i] == t)
-            return g->n_ops;
-    for (uint32_t o = 0; o < g->n_ops; o++)
-        for (unsigned k = 0; k < g->ops[o].n_inputs; k++)
-            if (g->ops[o].inputs[k] == t) {
-                bool alias = g->ops[o].kind == OP_RESHAPE || g->ops[o].kind == OP_READ_STATE;
-                uint32_t reader = alias ? last_reader(plan, g->ops[o].outputs[0]) : o;
-                reader = MAX(reader, o);
-                last = MAX(last, reader);
-            }
-    return last;
-}
-
 /* Whether `state` is overwritten while the value read by plan->op is still needed. The writer itself may read it: it
  * copies whole tensors, and a copy onto itself changes nothing. */
 static bool overwritten_early(const struct plan *plan, int32_t state, uint32_t last) {
@@ -217,7 +199,7 @@ static bool overwritten_early(const struct plan *plan, int32_t state, uint32_t l
 int plan_read_state(struct plan *plan) {
     const struct op *op = plan_op(plan);
     uint32_t x = (uint32_t)op->inputs[0], y = (uint32_t)op->outputs[0];
-    if (overwritten_early(plan, op->inputs[0], last_reader(plan, op->outputs[0])))
+    if (overwritten_early(plan, op->inputs[0], plan->last_reader[op->outputs[0]]))
         return plan_copy(plan, x, y, plan_out(plan, 0)->size);
     plan_alias(plan, y, x);
     return 0;

@@ -294,6 +294,21 @@ uint32_t plan_fuse_relu(struct plan *plan, uint32_t tensor, struct clamp *clamp,
 
 /* ---- making ---- */
 
+/* From the end to the beginning, so that what reads a RESHAPE's output is known when the RESHAPE is met. */
+static void find_last_readers(struct plan *plan) {
+    const struct graph *g = plan->graph;
+    uint32_t *last = plan->last_reader;
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        last[g->outputs[i]] = g->n_ops;
+    for (uint32_t o = g->n_ops; o-- > 0;) {
+        const struct op *op = &g->ops[o];
+        uint32_t reader = op->kind == OP_RESHAPE ? MAX(o, last[op->outputs[0]]) : o;
+        for (unsigned k = 0; k < op->n_inputs; k++)
+            if (op->inputs[k] != GRAPH_NONE)
+                last[op->inputs[k]] = MAX(last[op->inputs[k]], reader);
+    }
+}
+
 /* Who reads each tensor, where that is one operator and nobody outside. */
 static void find_consumers(struct plan *plan) {
     const struct graph *g = plan->graph;
@@ -386,6 +401,7 @@ int plan_make(struct plan *plan) {
     if (plan->graph->n_ops == 0)
         return diag_set(plan->diag, MODEL_E_UNSUPPORTED, "the network has no operators");
     find_consumers(plan);
+    find_last_readers(plan);
     for (uint32_t i = 0; i < plan->graph->n_ops; i++) {
         if (plan->done[i])
             continue;
@@ -411,7 +427,8 @@ int plan_new(const struct graph *graph, const struct kernels *kernels, struct di
     plan->done = calloc(graph->n_ops + 1, sizeof(*plan->done));
     plan->consumer = calloc(graph->n_tensors + 1, sizeof(*plan->consumer));
     plan->pad = calloc(graph->n_ops + 1, sizeof(*plan->pad));
-    if (!plan->done || !plan->consumer || !plan->pad)
+    plan->last_reader = calloc(graph->n_tensors + 1, sizeof(*plan->last_reader));
+    if (!plan->done || !plan->consumer || !plan->pad || !plan->last_reader)
         return err_origin(-ENOMEM);
     for (uint32_t i = 0; i < graph->n_ops; i++)
         plan->pad[i] = PLAN_NONE;
@@ -430,6 +447,7 @@ struct plan *plan_free(struct plan *plan) {
     free(plan->parts);
     free(plan->done);
     free(plan->consumer);
+    free(plan->last_reader);
     free(plan->pad);
     free(plan);
     return NULL;

@@ -69,6 +69,7 @@ struct plan {
     bool *done;  /* per operator: planned already, inside an earlier one */
     uint32_t *
         consumer; /* per tensor: the only operator that reads it, PLAN_NONE: several, none or an output */
+    uint32_t *last_reader; /* per tensor, seen through RESHAPEs; n_ops: it is an output */
     uint32_t *pad; /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
     uint64_t state_bytes;
     uint64_t arena_bytes;
