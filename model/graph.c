@@ -73,7 +73,7 @@ void graph_freep(struct graph **graph) {
 
 static struct chunk *chunk_new(size_t size) {
     size_t total;
-    if (!size_add(size, sizeof(struct chunk), &total))
+    if (!size_add(size, sizeof(struct chunk), &total) || total > PTRDIFF_MAX)
         return NULL;
     struct chunk *chunk = calloc(1, total);
     if (chunk)

@@ -86,8 +86,10 @@ START_TEST(test_memory) {
     for (size_t size = 0; size < 100000; size += 977) {
         uint8_t *p = graph_alloc(g, size);
         ck_assert_uint_eq((uintptr_t)p % 16, 0);
+        uint8_t any = 0;
         for (size_t i = 0; i < size; i++)
-            ck_assert_uint_eq(p[i], 0);
+            any |= p[i];
+        ck_assert_uint_eq(any, 0);
         memset(p, 0xff, size);
     }
     ck_assert_ptr_null(graph_alloc(g, SIZE_MAX));

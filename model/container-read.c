@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads a container as a view: names and constants stay where they are in the mapping, the arrays of the graph are
+ * allocated in one piece each, after their counts are known to be small enough. No state.
+ */
+
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "model/container-format.h"
+#include "model/container.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "constants are used where they stand");
+
+struct segment {
+    uint16_t kind;
+    bool skipped; /* a kind this reader does not know and need not know */
+    const uint8_t *data;
+    size_t size;
+    size_t used; /* end of the constant that was placed last */
+};
+
+struct reader {
+    struct graph *graph;
+    struct diag *diag;
+    struct segment segments[CONTAINER_MAX_SEGMENTS];
+    uint32_t n_segments;
+    const float *scales; /* those of the tensors to come */
+    size_t n_scales;
+    int32_t *operands; /* room for those of the operators to come */
+    uint32_t n_operands;
+};
+
+/* Reads a segment from front to back. The first fault sticks; reads then give 0. */
+struct cursor {
+    const uint8_t *p, *end;
+    bool bad;
+};
+
+bool container_probe(const void *data, size_t size) {
+    return memcmp(data, CONTAINER_MAGIC, MIN(size, (size_t)CONTAINER_MAGIC_SIZE)) == 0;
+}
+
+static uint8_t get_byte(struct cursor *c) {
+    if (c->p == c->end) {
+        c->bad = true;
+        return 0;
+    }
+    return *c->p++;
+}
+
+/* Only the shortest form of a number is one, so that a graph has one form. */
+static uint32_t get_varint(struct cursor *c) {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 35; shift += 7) {
+        uint8_t byte = get_byte(c);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte & 0x80)
+            continue;
+        if (value > UINT32_MAX || (byte == 0 && shift > 0))
+            break;
+        return (uint32_t)value;
+    }
+    c->bad = true;
+    return 0;
+}
+
+static int32_t get_signed(struct cursor *c) {
+    uint32_t v = get_varint(c);
+    return (int32_t)(v >> 1 ^ (v & 1 ? UINT32_MAX : 0));
+}
+
+/* Bytes with a terminator behind them that is not counted. NULL on a fault. */
+static const char *get_text(struct cursor *c, uint32_t *ret_len) {
+    uint32_t len = get_varint(c);
+    if (c->bad || (size_t)(c->end - c->p) <= len || c->p[len] != 0) {
+        c->bad = true;
+        return NULL;
+    }
+    const char *s = (const char *)c->p;
+    c->p += len + (size_t)1;
+    *ret_len = len;
+    return s;
+}
+
+/* --- header and segments --- */
+
+static int read_header(struct reader *r, const uint8_t *file, size_t size) {
+    if (size < HEADER_SIZE || !container_probe(file, size))
+        return diag_set(r->diag, MODEL_E_INVALID, "not an .edge file");
+    uint16_t version = load_le16(file + HEADER_VERSION);
+    if (version != CONTAINER_VERSION)
+        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "format version %u, not %d", version,
+                        CONTAINER_VERSION);
+    r->n_segments = load_le16(file + HEADER_SEGMENTS);
+    if (r->n_segments > CONTAINER_MAX_SEGMENTS ||
+        size < HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE)
+        return diag_set(r->diag, MODEL_E_INVALID, "header: %u segments in %zu bytes", r->n_segments,
+                        size);
+    size_t checked = HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE - HEADER_VERSION;
+    if (load_le32(file + HEADER_CHECKSUM) != crc32c(file + HEADER_VERSION, checked))
+        return diag_set(r->diag, MODEL_E_INVALID, "header: wrong checksum");
+    if (load_le32(file + HEADER_REQUIRED) != 0)
+        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "header: required features 0x%x",
+                        load_le32(file + HEADER_REQUIRED));
+    if (load_le64(file + HEADER_FILE_SIZE) != size)
+        return diag_set(r->diag, MODEL_E_INVALID, "header: %llu bytes, but the file has %zu",
+                        (unsigned long long)load_le64(file + HEADER_FILE_SIZE), size);
+    return 0;
+}
+
+static bool all_zero(const uint8_t *data, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (data[i])
+            return false;
+    return true;
+}
+
+/* A segment starts at the first aligned byte after what is before it; `*end` moves past it. */
+static int read_entry(struct reader *r, const uint8_t *file, size_t size, uint32_t i, size_t *end) {
+    const uint8_t *entry = file + HEADER_SIZE + i * (size_t)ENTRY_SIZE;
+    uint64_t offset = load_le64(entry + ENTRY_OFFSET), stored = load_le64(entry + ENTRY_STORED);
+    size_t want = ALIGN_UP(*end, CONTAINER_SEGMENT_ALIGN);
+    if (offset != want || !range_within(offset, stored, size))
+        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: not where it has to be", i);
+    if (!all_zero(file + *end, want - *end))
+        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: padding before it is not zero", i);
+    struct segment *s = &r->segments[i];
+    *s = (struct segment){
+        .kind = load_le16(entry + ENTRY_KIND), .data = file + offset, .size = (size_t)stored};
+    *end = (size_t)(offset + stored);
+    uint8_t encoding = entry[ENTRY_ENCODING], flags = entry[ENTRY_FLAGS];
+    bool known = s->kind >= SEGMENT_STRUCTURE && s->kind <= SEGMENT_DATA;
+    s->skipped = !known && flags & SEGMENT_IGNORABLE;
+    if (s->skipped)
+        return 0;
+    if (!known || encoding != SEGMENT_PLAIN)
+        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "segment %u: kind %u, encoding %u", i,
+                        s->kind, encoding);
+    if (load_le64(entry + ENTRY_DECODED) != stored || flags & ~SEGMENT_IGNORABLE)
+        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: its entry contradicts itself", i);
+    if (load_le32(entry + ENTRY_CHECKSUM) != crc32c(s->data, s->size))
+        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: wrong checksum", i);
+    return 0;
+}
+
+static int read_segments(struct reader *r, const uint8_t *file, size_t size) {
+    int e = read_header(r, file, size);
+    size_t end = HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE;
+    for (uint32_t i = 0; i < r->n_segments && e == 0; i++)
+        e = read_entry(r, file, size, i, &end);
+    if (e == 0 && end != size)
+        e = diag_set(r->diag, MODEL_E_INVALID, "%zu bytes after the last segment", size - end);
+    return e;
+}
+
+/* The segment of that kind, of which there is at most one; NULL for none. */
+static int find_segment(struct reader *r, enum segment_kind kind, const struct segment **ret) {
+    const struct segment *found = NULL;
+    for (uint32_t i = 0; i < r->n_segments; i++) {
+        if (r->segments[i].kind != kind)
+            continue;
+        if (found)
+            return diag_set(r->diag, MODEL_E_INVALID, "segment %u: a second one of kind %u", i,
+                            kind);
+        found = &r->segments[i];
+    }
+    *ret = found;
+    return 0;
+}
+
+/* A data segment by its place in the table; NULL where there is none. */
+static struct segment *data_segment(struct reader *r, uint32_t index) {
+    if (index >= r->n_segments || r->segments[index].kind != SEGMENT_DATA)
+        return NULL;
+    return &r->segments[index];
+}
+
+/* --- structure --- */
+
+/* Takes the tensor's scales off the front of all scales. */
+static bool take_scales(struct reader *r, struct tensor *t, unsigned class) {
+    uint32_t n = 0;
+    if (class == QUANT_PER_TENSOR)
+        n = 1;
+    else if (class == QUANT_PER_AXIS && t->quant.axis < t->n_dims)
+        n = (uint32_t)t->dims[t->quant.axis];
+    if ((class == QUANT_PER_AXIS && n < 2) || n > r->n_scales)
+        return false;
+    t->quant.n_scales = n;
+    t->quant.scales = n ? r->scales : NULL;
+    r->scales += n;
+    r->n_scales -= n;
+    return true;
+}
+
+static bool read_dims(struct cursor *c, struct tensor *t) {
+    size_t n = 1;
+    for (int d = 0; d < t->n_dims && !c->bad; d++) {
+        uint32_t dim = get_varint(c);
+        if (dim < 1 || dim > GRAPH_MAX_ELEMENTS)
+            return false;
+        t->dims[d] = (int32_t)dim;
+        n *= dim;
+        if (n > GRAPH_MAX_ELEMENTS)
+            return false;
+    }
+    t->size = n * dtype_size(t->dtype);
+    return t->size > 0;
+}
+
+/* The constant's bytes: so many units after the first place it could have in its segment. */
+static bool place_constant(struct reader *r, struct cursor *c, struct tensor *t) {
+    struct segment *s = data_segment(r, get_varint(c));
+    uint64_t gap = (uint64_t)get_varint(c) * CONTAINER_UNIT;
+    if (c->bad || !s || t->kind == TENSOR_ACTIVATION)
+        return false;
+    uint64_t offset = container_const_offset(t, s->used) + gap;
+    if (!range_within(offset, t->size, s->size))
+        return false;
+    t->data = s->data + offset;
+    s->used = (size_t)offset + t->size;
+    return true;
+}
+
+static bool read_tensor(struct reader *r, struct cursor *c, struct tensor *t) {
+    uint8_t type = get_byte(c), shape = get_byte(c);
+    unsigned class = shape >> TENSOR_QUANT_SHIFT & TENSOR_QUANT_MASK;
+    uint32_t name_len;
+    t->dtype = (enum dtype)(type & TENSOR_DTYPE_MASK);
+    t->kind = (enum tensor_kind)(type >> TENSOR_KIND_SHIFT & TENSOR_KIND_MASK);
+    t->n_dims = shape & TENSOR_DIMS_MASK;
+    t->quant.axis = shape >> TENSOR_AXIS_SHIFT;
+    if (t->n_dims > GRAPH_MAX_DIMS || (class != QUANT_PER_AXIS && t->quant.axis != 0) ||
+        class > QUANT_PER_AXIS || !read_dims(c, t) || !take_scales(r, t, class))
+        return false;
+    if (class == QUANT_PER_TENSOR)
+        t->quant.zero_point = get_signed(c);
+    if (type & TENSOR_NAMED) {
+        t->name = get_text(c, &name_len);
+        if (!t->name || strlen(t->name) != name_len)
+            return false;
+    }
+    return type & TENSOR_HAS_DATA ? place_constant(r, c, t) : !c->bad;
+}
+
+static void read_indices(struct cursor *c, int32_t *ret_indices, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t index = get_varint(c);
+        if (index > GRAPH_MAX_TENSORS)
+            c->bad = true;
+        ret_indices[i] = c->bad ? GRAPH_NONE : (int32_t)index - 1;
+    }
+}
+
+static void read_params(struct cursor *c, struct op *op) {
+    int32_t values[CONTAINER_MAX_PARAMS];
+    int n = container_param_defaults(op->kind, values);
+    if (n == 0)
+        return;
+    uint32_t present = get_varint(c);
+    if (present >> n)
+        c->bad = true;
+    for (int i = 0; i < n && !c->bad; i++) {
+        if (!(present & 1U << i))
+            continue;
+        int32_t value = get_signed(c);
+        if (value == values[i]) /* a default is not stored */
+            c->bad = true;
+        values[i] = value;
+    }
+    if (op->kind == OP_LSTM && (uint32_t)values[1] > 1)
+        c->bad = true;
+    container_params_set(op, values);
+}
+
+static bool read_op(struct reader *r, struct cursor *c, struct op *op) {
+    uint32_t kind = get_varint(c);
+    uint8_t act = get_byte(c);
+    uint32_t n_inputs = get_varint(c), n_outputs = get_varint(c);
+    if (c->bad || kind >= OP_KIND_END || act > ACT_TANH || n_inputs > GRAPH_MAX_IO ||
+        n_outputs > GRAPH_MAX_IO || n_inputs + n_outputs > r->n_operands)
+        return false;
+    op->kind = (enum op_kind)kind;
+    op->act = (enum activation)act;
+    op->n_inputs = (uint16_t)n_inputs;
+    op->n_outputs = (uint16_t)n_outputs;
+    op->inputs = r->operands;
+    op->outputs = r->operands + n_inputs;
+    read_indices(c, r->operands, n_inputs + n_outputs);
+    r->operands += n_inputs + n_outputs;
+    r->n_operands -= n_inputs + n_outputs;
+    read_params(c, op);
+    return !c->bad;
+}
+
+/* The counts, each bounded by its limit and by the bytes that are left, and room for what they announce. */
+static int read_counts(struct reader *r, struct cursor *c) {
+    struct graph *g = r->graph;
+    uint32_t n_tensors = get_varint(c), n_ops = get_varint(c);
+    uint32_t n_inputs = get_varint(c), n_outputs = get_varint(c);
+    uint32_t n_operands = get_varint(c), n_scales = get_varint(c);
+    struct segment *scales = data_segment(r, get_varint(c));
+    size_t left = (size_t)(c->end - c->p);
+    if (c->bad || n_tensors > MIN(left, (size_t)GRAPH_MAX_TENSORS) ||
+        n_ops > MIN(left, (size_t)GRAPH_MAX_OPS) || n_inputs > GRAPH_MAX_IO ||
+        n_outputs > GRAPH_MAX_IO || n_operands > left)
+        return diag_set(r->diag, MODEL_E_INVALID, "structure: its counts are out of range");
+    if (!scales || n_scales > scales->size / sizeof(float))
+        return diag_set(r->diag, MODEL_E_INVALID, "structure: the scales are out of range");
+    scales->used = n_scales * sizeof(float);
+    r->scales = (const float *)(const void *)scales->data;
+    r->n_scales = n_scales;
+    r->n_operands = n_operands;
+    r->operands = graph_alloc(g, n_operands * sizeof(*r->operands));
+    g->inputs = graph_alloc(g, (n_inputs + n_outputs) * sizeof(*g->inputs));
+    if (!r->operands || !g->inputs)
+        return err_origin(-ENOMEM);
+    int e = graph_reserve(g, n_tensors, n_ops);
+    if (e)
+        return e;
+    g->outputs = g->inputs + n_inputs;
+    g->n_inputs = n_inputs;
+    g->n_outputs = n_outputs;
+    g->n_tensors = n_tensors;
+    g->n_ops = n_ops;
+    return 0;
+}
+
+static int read_structure(struct reader *r, const struct segment *s) {
+    struct graph *g = r->graph;
+    struct cursor c = {.p = s->data, .end = s->data + s->size};
+    int e = read_counts(r, &c);
+    if (e)
+        return e;
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        if (!read_tensor(r, &c, &g->tensors[i]))
+            return diag_set(r->diag, MODEL_E_INVALID, "structure: tensor %u is malformed", i);
+    read_indices(&c, g->inputs, g->n_inputs + g->n_outputs);
+    for (uint32_t i = 0; i < g->n_ops; i++)
+        if (!read_op(r, &c, &g->ops[i]))
+            return diag_set(r->diag, MODEL_E_INVALID, "structure: operator %u is malformed", i);
+    if (c.bad || c.p != c.end || r->n_operands != 0 || r->n_scales != 0)
+        return diag_set(r->diag, MODEL_E_INVALID, "structure: more or less than it announces");
+    return 0;
+}
+
+/* --- metadata --- */
+
+/* Labels follow each other, each with its terminator. */
+static int read_labels(struct reader *r, const char *value, uint32_t len) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < len; i++)
+        n += value[i] == 0;
+    if (len == 0 || value[len - 1] != 0 || n > GRAPH_MAX_LABELS)
+        return diag_set(r->diag, MODEL_E_INVALID, "metadata: malformed labels");
+    const char **labels = graph_alloc(r->graph, n * sizeof(*labels));
+    if (!labels)
+        return err_origin(-ENOMEM);
+    for (uint32_t i = 0; i < n; i++) {
+        labels[i] = value;
+        value += strlen(value) + 1;
+    }
+    r->graph->labels = labels;
+    r->graph->n_labels = n;
+    return 0;
+}
+
+/* One key and its value. Keys this reader does not know are somebody else's. */
+static int read_pair(struct reader *r, struct cursor *c) {
+    struct graph *g = r->graph;
+    const struct {
+        const char *key, **value;
+    } known[] = {{"name", &g->name},
+                 {"version", &g->version},
+                 {"description", &g->description},
+                 {"licence", &g->licence}};
+    uint32_t key_len = 0, len = 0;
+    const char *key = get_text(c, &key_len);
+    const char *value = key ? get_text(c, &len) : NULL;
+    if (!value)
+        return diag_set(r->diag, MODEL_E_INVALID, "metadata: malformed");
+    if (strcmp(key, "labels") == 0)
+        return g->n_labels ? diag_set(r->diag, MODEL_E_INVALID, "metadata: labels twice")
+                           : read_labels(r, value, len);
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (strcmp(key, known[i].key) != 0)
+            continue;
+        if (**known[i].value || len == 0 || strlen(value) != len)
+            return diag_set(r->diag, MODEL_E_INVALID, "metadata: %s is malformed or there twice",
+                            known[i].key);
+        *known[i].value = value;
+    }
+    return 0;
+}
+
+static int read_metadata(struct reader *r, const struct segment *s) {
+    struct cursor c = {.p = s->data, .end = s->data + s->size};
+    int e = 0;
+    while (c.p != c.end && e == 0)
+        e = read_pair(r, &c);
+    return e;
+}
+
+static int read_file(struct reader *r, const struct map *map) {
+    const struct segment *structure = NULL, *metadata = NULL;
+    int e = read_segments(r, map->data, map->size);
+    if (e == 0)
+        e = find_segment(r, SEGMENT_STRUCTURE, &structure);
+    if (e == 0)
+        e = find_segment(r, SEGMENT_METADATA, &metadata);
+    if (e)
+        return e;
+    if (!structure)
+        return diag_set(r->diag, MODEL_E_INVALID, "no structure");
+    e = read_structure(r, structure);
+    if (e == 0 && metadata)
+        e = read_metadata(r, metadata);
+    return e ? e : graph_check(r->graph, r->diag);
+}
+
+int container_read(struct map *map, struct graph **ret_graph, struct diag *diag) {
+    _cleanup_(graph_freep) struct graph *graph = NULL;
+    int e = graph_new(&graph);
+    if (e)
+        return diag_set(diag, e, "no memory");
+    struct reader r = {.graph = graph, .diag = diag};
+    e = read_file(&r, map);
+    if (e == -ENOMEM)
+        diag_set(diag, e, "no memory");
+    if (e)
+        return e;
+    graph_set_backing(graph, map);
+    *ret_graph = steal(&graph);
+    return 0;
+}

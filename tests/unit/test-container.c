@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/container: round trips of real networks, what the format costs, and files broken in one place at a time with the
+ * checksums put right, so that what is behind them is reached.
+ */
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "model/container-format.h"
+#include "model/container.h"
+#include "model/graph.h"
+#include "model/tflite.h"
+#include "tests/graphs.h"
+#include "tests/networks.h"
+
+/* container_read() of a copy of the bytes. */
+static int read_bytes(const void *data, size_t size, struct graph **ret_graph, struct diag *diag) {
+    _cleanup_(map_deinit) struct map map = {.size = size};
+    map.data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(map.data, MAP_FAILED);
+    memcpy(map.data, data, size);
+    int r = container_read(&map, ret_graph, diag);
+    ck_assert_int_eq(r == 0, map.data == NULL); /* taken over on success, and only then */
+    return r;
+}
+
+static struct graph *read_tflite(const char *path) {
+    struct map map;
+    struct diag diag;
+    struct graph *graph = NULL;
+    ck_assert_int_eq(map_read_file(path, SIZE_MAX / 2, &map, &diag), 0);
+    int r = tflite_read(map.data, map.size, &graph, &diag);
+    map_deinit(&map);
+    ck_assert_msg(r == 0 || r == MODEL_E_UNSUPPORTED, "%s: %s", path, diag.text);
+    return graph;
+}
+
+/* Writes, reads, compares, writes again; the file's size. */
+static size_t round_trip(const struct graph *graph) {
+    struct buffer first, second;
+    struct graph *copy;
+    struct diag diag = {.text = ""};
+    buffer_init(&first, CONTAINER_MAX_BYTES);
+    buffer_init(&second, CONTAINER_MAX_BYTES);
+    ck_assert_int_eq(buffer_append(&second, "before", 6), 0); /* it appends */
+    ck_assert_int_eq(container_write(graph, &first, &diag), 0);
+    ck_assert(container_probe(first.data, first.len));
+    int r = read_bytes(first.data, first.len, &copy, &diag);
+    ck_assert_msg(r == 0, "%s", diag.text);
+    ck_assert(same_graph(graph, copy));
+    ck_assert_int_eq(container_write(copy, &second, &diag), 0);
+    ck_assert_uint_eq(second.len, first.len + 6);
+    ck_assert_mem_eq(second.data + 6, first.data, first.len);
+    graph_free(copy);
+    size_t size = first.len;
+    buffer_deinit(&first);
+    buffer_deinit(&second);
+    return size;
+}
+
+START_TEST(test_round_trips) {
+    glob_t list;
+    networks_find(&list, true);
+    for (size_t i = 0; i < list.gl_pathc; i++) {
+        struct graph *graph = read_tflite(list.gl_pathv[i]);
+        if (graph)
+            round_trip(graph);
+        graph_free(graph);
+    }
+    globfree(&list);
+}
+END_TEST
+
+static int32_t add(struct graph *g, enum dtype dtype, bool constant, int n_dims,
+                   const int32_t *dims, uint32_t n_scales, uint8_t axis) {
+    struct tensor t = {.dtype = dtype, .n_dims = (uint8_t)n_dims, .quant = {.n_scales = n_scales}};
+    memcpy(t.dims, dims, (size_t)n_dims * sizeof(*dims));
+    t.size = tensor_elements(&t) * dtype_size(dtype);
+    float *scales = graph_alloc(g, n_scales * sizeof(float));
+    for (uint32_t i = 0; i < n_scales; i++)
+        scales[i] = 0.01F * (float)(i + 1);
+    t.quant.scales = n_scales ? scales : NULL;
+    t.quant.axis = n_scales > 1 ? axis : 0;
+    t.kind = constant ? TENSOR_CONST : TENSOR_ACTIVATION;
+    if (constant) {
+        uint8_t *data = graph_alloc(g, t.size);
+        memset(data, 7, t.size);
+        t.data = data;
+    }
+    int32_t index;
+    ck_assert_int_eq(graph_add_tensor(g, &t, &index), 0);
+    return index;
+}
+
+/* `n` convolutions one after the other, of sizes that leave nothing aligned by chance. */
+static struct graph *conv_chain(int n) {
+    struct graph *g;
+    ck_assert_int_eq(graph_new(&g), 0);
+    int32_t x = add(g, DTYPE_INT8, false, 4, (int32_t[]){1, 149, 149, 3}, 1, 0);
+    g->inputs = graph_alloc(g, sizeof(int32_t));
+    g->outputs = graph_alloc(g, sizeof(int32_t));
+    g->inputs[0] = x;
+    int32_t channels = 3;
+    for (int i = 0; i < n; i++) {
+        int32_t out = 37 + 2 * i;
+        int32_t w = add(g, DTYPE_INT8, true, 4, (int32_t[]){out, 3, 3, channels}, (uint32_t)out, 0);
+        int32_t b = add(g, DTYPE_INT32, true, 1, (int32_t[]){out}, 0, 0);
+        int32_t y = add(g, DTYPE_INT8, false, 4, (int32_t[]){1, 149, 149, out}, 1, 0);
+        struct op op = {.kind = OP_CONV_2D, .act = ACT_RELU, .n_inputs = 3, .n_outputs = 1};
+        op.conv = (struct op_conv){1, 1, 1, 1, 1, 1, 1, 1};
+        ck_assert_int_eq(graph_add_op(g, &op, (int32_t[]){x, w, b}, &y), 0);
+        g->tensors[y].quant.zero_point = -128;
+        channels = out;
+        x = y;
+    }
+    g->outputs[0] = x;
+    g->n_inputs = g->n_outputs = 1;
+    g->tensors[g->inputs[0]].name = "serving_default_input:0";
+    g->tensors[x].name = "StatefulPartitionedCall:0";
+    return g;
+}
+
+static void set_metadata(struct graph *g) {
+    static const char *const labels[] = {"alexa", "", "smart mirror", "\xc3\xa9t\xc3\xa9"};
+    g->name = "wakeword";
+    g->version = "1.2";
+    g->description = "Six wake words";
+    g->licence = "Apache-2.0";
+    g->labels = labels;
+    g->n_labels = 4;
+}
+
+/* File bytes that are not constants. */
+static size_t overhead(const struct graph *g) {
+    return round_trip(g) - constant_bytes(g);
+}
+
+START_TEST(test_overhead) {
+    struct graph *g = conv_chain(15);
+    set_metadata(g);
+    ck_assert_uint_lt(overhead(g), 1024);
+    graph_free(g);
+    static const char *const names[] = {"models/mlperf-tiny/kws_ref_model.tflite",
+                                        "models/mlperf-tiny/pretrainedResnet_quant.tflite",
+                                        "models/tflite-micro/keyword_scrambled.tflite",
+                                        "models/ours/wakeword6/wakeword6_int8.tflite"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[4096];
+        if (!shared_present(names[i]))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", shared_dir(), names[i]);
+        g = read_tflite(path);
+        size_t n = overhead(g);
+        printf("%s: %u operators, %zu bytes beside the constants\n", names[i], g->n_ops, n);
+        ck_assert_uint_lt(n, 1024);
+        graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(test_write_refusals) {
+    struct buffer b;
+    struct diag diag;
+    struct graph *g = conv_chain(2);
+    buffer_init(&b, 1000);
+    ck_assert_int_eq(container_write(g, &b, &diag), -EMSGSIZE);
+    ck_assert_uint_eq(b.len, 0);
+    g->ops[1].conv.stride_h = 0;
+    ck_assert_int_eq(container_write(g, &b, &diag), MODEL_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(diag.text, "operator 1 (CONV_2D)"));
+    buffer_deinit(&b);
+    graph_free(g);
+}
+END_TEST
+
+static struct buffer small_file(void) {
+    struct buffer b;
+    struct diag diag;
+    struct graph *g = conv_chain(1);
+    set_metadata(g);
+    buffer_init(&b, CONTAINER_MAX_BYTES);
+    ck_assert_int_eq(container_write(g, &b, &diag), 0);
+    graph_free(g);
+    return b;
+}
+
+/* Puts all checksums right again, those of the segments first. */
+static void fix_checksums(uint8_t *file) {
+    uint32_t n = load_le16(file + HEADER_SEGMENTS);
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *entry = file + HEADER_SIZE + i * ENTRY_SIZE;
+        store_le32(entry + ENTRY_CHECKSUM,
+                   crc32c(file + load_le64(entry + ENTRY_OFFSET), load_le64(entry + ENTRY_STORED)));
+    }
+    store_le32(file + HEADER_CHECKSUM,
+               crc32c(file + HEADER_VERSION, HEADER_SIZE + n * ENTRY_SIZE - HEADER_VERSION));
+}
+
+static void expect(const struct buffer *b, int code, const char *says) {
+    struct graph *g = NULL;
+    struct diag diag = {.text = ""};
+    int r = read_bytes(b->data, b->len, &g, &diag);
+    ck_assert_msg(r == code, "code %d, expected %d: %s", r, code, diag.text);
+    ck_assert_msg(!says || strstr(diag.text, says), "'%s' does not say '%s'", diag.text, says);
+    graph_free(g);
+}
+
+/* One byte of a fresh file is set, the checksums put right where `fix`. */
+static void expect_patched(size_t at, uint8_t value, bool fix, int code, const char *says) {
+    struct buffer b = small_file();
+    b.data[at] = value;
+    if (fix)
+        fix_checksums(b.data);
+    expect(&b, code, says);
+    buffer_deinit(&b);
+}
+
+START_TEST(test_header) {
+    const size_t entry1 = HEADER_SIZE + ENTRY_SIZE;
+    expect_patched(0, 'E', false, MODEL_E_INVALID, "not an .edge file");
+    expect_patched(HEADER_VERSION, 2, false, MODEL_E_UNSUPPORTED, "version 2");
+    expect_patched(HEADER_REQUIRED, 4, false, MODEL_E_INVALID, "header: wrong checksum");
+    expect_patched(HEADER_REQUIRED, 4, true, MODEL_E_UNSUPPORTED, "features 0x4");
+    expect_patched(HEADER_OPTIONAL, 4, true, 0, NULL);
+    expect_patched(HEADER_FILE_SIZE, 1, true, MODEL_E_INVALID, "but the file has");
+    expect_patched(HEADER_SEGMENTS, 200, false, MODEL_E_INVALID, "200 segments");
+    expect_patched(HEADER_SEGMENTS, 2, true, MODEL_E_INVALID, "padding before it is not zero");
+    expect_patched(HEADER_SIZE + ENTRY_OFFSET, 192, true, MODEL_E_INVALID, "not where it has to");
+    expect_patched(entry1 + ENTRY_KIND, 9, true, MODEL_E_UNSUPPORTED, "segment 1: kind 9");
+    expect_patched(entry1 + ENTRY_KIND, 1, true, MODEL_E_INVALID, "a second one of kind 1");
+    expect_patched(entry1 + ENTRY_ENCODING, 3, true, MODEL_E_UNSUPPORTED, "encoding 3");
+    expect_patched(entry1 + ENTRY_FLAGS, 2, true, MODEL_E_INVALID, "contradicts itself");
+    expect_patched(entry1 + ENTRY_DECODED, 1, true, MODEL_E_INVALID, "contradicts itself");
+    expect_patched(entry1 + ENTRY_STORED, 1, true, MODEL_E_INVALID, "contradicts itself");
+    expect_patched(entry1 + ENTRY_STORED + 4, 1, false, MODEL_E_INVALID, "header: wrong checksum");
+    expect_patched(entry1 + ENTRY_SIZE + ENTRY_OFFSET, 1, true, MODEL_E_INVALID,
+                   "segment 2: not where");
+    expect_patched(HEADER_SIZE + ENTRY_KIND, 2, true, MODEL_E_INVALID, NULL);
+}
+END_TEST
+
+START_TEST(test_segments) {
+    struct buffer b = small_file();
+    size_t structure = load_le64(b.data + HEADER_SIZE + ENTRY_OFFSET);
+    size_t end = structure + load_le64(b.data + HEADER_SIZE + ENTRY_STORED);
+    size_t metadata = load_le64(b.data + HEADER_SIZE + ENTRY_SIZE + ENTRY_OFFSET);
+    size_t len = b.len;
+    ck_assert_uint_gt(metadata, end);
+    expect_patched(end, 1, false, MODEL_E_INVALID, "padding before it is not zero");
+    expect_patched(structure + 3, 99, false, MODEL_E_INVALID, "segment 0: wrong checksum");
+    expect_patched(metadata, 99, false, MODEL_E_INVALID, "segment 1: wrong checksum");
+    expect_patched(len - 1, 99, false, MODEL_E_INVALID, "segment 2: wrong checksum");
+    expect_patched(structure, 0x7f, true, MODEL_E_INVALID, "its counts are out of range");
+    expect_patched(structure, 5, true, MODEL_E_INVALID, "structure: ");
+    expect_patched(structure, 0xff, true, MODEL_E_INVALID, "structure");
+    expect_patched(structure + 4, 0, true, MODEL_E_INVALID, "operator 0 is malformed");
+    expect_patched(metadata, 99, true, MODEL_E_INVALID, "metadata: malformed");
+    expect_patched(metadata + 1, 'N', true, 0, NULL); /* an unknown key */
+
+    /* One byte more, announced or not. */
+    ck_assert_int_eq(buffer_append(&b, "", 1), 0);
+    expect(&b, MODEL_E_INVALID, "but the file has");
+    store_le64(b.data + HEADER_FILE_SIZE, b.len);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "1 bytes after the last segment");
+    buffer_deinit(&b);
+    ck_assert(!container_probe("\x89"
+                               "EDGF",
+                               5));
+    ck_assert(container_probe("\x89"
+                              "EDG",
+                              4));
+}
+END_TEST
+
+/* A kind of segment from the future, marked as one that may be skipped. */
+START_TEST(test_ignorable) {
+    struct buffer b = small_file();
+    uint8_t *entry = b.data + HEADER_SIZE + ENTRY_SIZE;
+    store_le16(entry + ENTRY_KIND, 77);
+    entry[ENTRY_ENCODING] = 5;
+    entry[ENTRY_FLAGS] = SEGMENT_IGNORABLE;
+    fix_checksums(b.data);
+    struct graph *g;
+    struct diag diag;
+    ck_assert_int_eq(read_bytes(b.data, b.len, &g, &diag), 0);
+    ck_assert_str_eq(g->name, ""); /* it was the metadata */
+    graph_free(g);
+    buffer_deinit(&b);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("container");
+    TCase *tc = tcase_create("container");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_round_trips);
+    tcase_add_test(tc, test_overhead);
+    tcase_add_test(tc, test_write_refusals);
+    tcase_add_test(tc, test_header);
+    tcase_add_test(tc, test_segments);
+    tcase_add_test(tc, test_ignorable);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
