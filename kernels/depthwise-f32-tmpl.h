@@ -45,60 +45,78 @@ static inline void depthwise_span(int64_t at, int32_t size, int32_t kernel, int3
     *ret_end = end;
 }
 
-/* Defines the function of `lanes` channels of one pixel. */
-#define DEPTHWISE_DEFINE(lanes)                                                                    \
-    typedef float dw_vec_##lanes __attribute__((vector_size((lanes)*4), aligned(4), may_alias));   \
-    typedef int32_t dw_mask_##lanes __attribute__((vector_size((lanes)*4)));                       \
-    static inline void depthwise_##lanes(const struct kern_conv *p,                                \
-                                         const struct depthwise_window *win, const float *packed,  \
-                                         const float *x, float *y) {                               \
+/* Defines the function of `count` neighbouring vectors of `lanes` channels of one pixel. */
+#define DEPTHWISE_DEFINE(lanes, count)                                                             \
+    static inline void depthwise_##lanes##x##count(                                                \
+        const struct kern_conv *p, const struct depthwise_window *win, const float *packed,        \
+        const float *x, float *y) {                                                                \
+        typedef float vector __attribute__((vector_size((lanes)*4), aligned(4), may_alias));       \
+        typedef int32_t mask __attribute__((vector_size((lanes)*4)));                              \
         const size_t channels = (size_t)p->in_c;                                                   \
         const size_t row = (size_t)p->in_w * channels;                                             \
         const size_t step = (size_t)p->dilation_w * channels;                                      \
-        dw_vec_##lanes acc = {0};                                                                  \
+        vector acc[count] = {{0}};                                                                 \
         for (int32_t ky = win->ky0; ky < win->ky1; ky++) {                                         \
             const float *w = packed + (1 + (size_t)(ky * p->kernel_w + win->kx0)) * channels;      \
             const float *in = x + (size_t)(win->iy + (int64_t)ky * p->dilation_h) * row +          \
                               (size_t)(win->ix + (int64_t)win->kx0 * p->dilation_w) * channels;    \
-            for (int32_t kx = win->kx0; kx < win->kx1; kx++, w += channels, in += step)            \
-                acc += *(const dw_vec_##lanes *)(const void *)in *                                 \
-                       *(const dw_vec_##lanes *)(const void *)w;                                   \
+            for (int32_t kx = win->kx0; kx < win->kx1; kx++, w += channels, in += step) {          \
+                for (unsigned i = 0; i < (count); i++)                                             \
+                    acc[i] += *(const vector *)(const void *)(in + i * (lanes)) *                  \
+                              *(const vector *)(const void *)(w + i * (lanes));                    \
+            }                                                                                      \
         }                                                                                          \
-        acc += *(const dw_vec_##lanes *)(const void *)packed;                                      \
-        const dw_vec_##lanes lo = p->out_min_f - (dw_vec_##lanes){0};                              \
-        const dw_vec_##lanes hi = p->out_max_f - (dw_vec_##lanes){0};                              \
-        dw_mask_##lanes m = acc < lo;                                                              \
-        acc = (dw_vec_##lanes)(((dw_mask_##lanes)lo & m) | ((dw_mask_##lanes)acc & ~m));           \
-        m = acc > hi;                                                                              \
-        acc = (dw_vec_##lanes)(((dw_mask_##lanes)hi & m) | ((dw_mask_##lanes)acc & ~m));           \
-        *(dw_vec_##lanes *)(void *)y = acc;                                                        \
+        const vector lo = p->out_min_f - (vector){0}, hi = p->out_max_f - (vector){0};             \
+        for (unsigned i = 0; i < (count); i++) {                                                   \
+            vector v = acc[i] + *(const vector *)(const void *)(packed + i * (lanes));             \
+            mask m = v < lo;                                                                       \
+            v = (vector)(((mask)lo & m) | ((mask)v & ~m));                                         \
+            m = v > hi;                                                                            \
+            v = (vector)(((mask)hi & m) | ((mask)v & ~m));                                         \
+            *(vector *)(void *)(y + i * (lanes)) = v;                                              \
+        }                                                                                          \
     }
 
-DEPTHWISE_DEFINE(1)
-DEPTHWISE_DEFINE(4)
-#if KERN_VECTOR >= 32
-DEPTHWISE_DEFINE(8)
+#define DEPTHWISE_ALL(lanes, count)                                                                \
+    for (; c + (lanes) * (count) <= channels; c += (lanes) * (count))                              \
+        depthwise_##lanes##x##count(p, win, packed + c, x + c, y + c);
+
+DEPTHWISE_DEFINE(1, 1)
+DEPTHWISE_DEFINE(4, 1)
+#if KERN_VECTOR == 16
+DEPTHWISE_DEFINE(4, 4)
 #endif
-#if KERN_VECTOR >= 64
-DEPTHWISE_DEFINE(16)
+#if KERN_VECTOR >= 32
+DEPTHWISE_DEFINE(8, 1)
+#endif
+#if KERN_VECTOR == 32
+DEPTHWISE_DEFINE(8, 4)
+#endif
+#if KERN_VECTOR == 64
+DEPTHWISE_DEFINE(16, 1)
+DEPTHWISE_DEFINE(16, 4)
 #endif
 
+/* The widest vectors first, several at a time so that the sums do not wait for each other. */
 static void depthwise_pixel(const struct kern_conv *p, const struct depthwise_window *win,
                             const float *packed, const float *x, float *y) {
     const size_t channels = (size_t)p->in_c;
     size_t c = 0;
-#if KERN_VECTOR >= 64
-    for (; c + 16 <= channels; c += 16)
-        depthwise_16(p, win, packed + c, x + c, y + c);
+#if KERN_VECTOR == 64
+    DEPTHWISE_ALL(16, 4)
+    DEPTHWISE_ALL(16, 1)
+#endif
+#if KERN_VECTOR == 32
+    DEPTHWISE_ALL(8, 4)
 #endif
 #if KERN_VECTOR >= 32
-    for (; c + 8 <= channels; c += 8)
-        depthwise_8(p, win, packed + c, x + c, y + c);
+    DEPTHWISE_ALL(8, 1)
 #endif
-    for (; c + 4 <= channels; c += 4)
-        depthwise_4(p, win, packed + c, x + c, y + c);
-    for (; c < channels; c++)
-        depthwise_1(p, win, packed + c, x + c, y + c);
+#if KERN_VECTOR == 16
+    DEPTHWISE_ALL(4, 4)
+#endif
+    DEPTHWISE_ALL(4, 1)
+    DEPTHWISE_ALL(1, 1)
 }
 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,

@@ -27,7 +27,15 @@ static inline bool im2col_is_input(const struct kern_conv *p) {
 }
 
 static inline void im2col_copy_f32(float *dst, const float *src, size_t n, int32_t zero) {
-    memcpy(dst, src, n * sizeof(*dst));
+    /* Runs are often a few values long: not worth a call. */
+    if (n > 32) {
+        memcpy(dst, src, n * sizeof(*dst));
+        return;
+    }
+    for (; n >= 4; n -= 4, dst += 4, src += 4)
+        memcpy(dst, src, 4 * sizeof(*dst));
+    for (; n > 0; n--)
+        *dst++ = *src++;
 }
 
 static inline void im2col_copy_s16(int16_t *dst, const int8_t *src, size_t n, int32_t zero) {
