@@ -43,18 +43,13 @@ static int connect_to(const char *path, int fd) {
     return r < 0 ? -errno : 0;
 }
 
-_public_ int edge_connect(const char *path, struct edge **ret_edge) {
-    _cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+_public_ int edge_connect_fd(int fd, struct edge **ret_edge) {
     if (fd < 0)
-        return err_origin(-errno);
-    int r = connect_to(path ? path : EDGE_DEFAULT_SOCKET, fd);
-    if (r)
-        return r;
+        return -EBADF;
     struct edge *edge = calloc(1, sizeof(*edge));
     if (!edge)
         return err_origin(-ENOMEM);
     edge->fd = fd;
-    fd = -1;
     edge->timeout = -1;
     edge->current.fd = -1;
     frame_reader_init(&edge->reader, FRAME_MAX_MESSAGE);
@@ -62,6 +57,18 @@ _public_ int edge_connect(const char *path, struct edge **ret_edge) {
     json_doc_init(&edge->doc);
     *ret_edge = edge;
     return 0;
+}
+
+_public_ int edge_connect(const char *path, struct edge **ret_edge) {
+    _cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_origin(-errno);
+    int r = connect_to(path ? path : EDGE_DEFAULT_SOCKET, fd);
+    if (!r)
+        r = edge_connect_fd(fd, ret_edge);
+    if (!r)
+        fd = -1;
+    return r;
 }
 
 _public_ struct edge *edge_close(struct edge *edge) {

@@ -336,8 +336,10 @@ _public_ int edge_infer_receive(struct edge *edge, struct edge_tensor *outputs, 
 _public_ int edge_infer(struct edge *edge, const struct edge_request *request,
                         struct edge_tensor *outputs, size_t *n_outputs,
                         struct edge_timing *ret_timing) {
-    if (edge->n_calls)
-        return edge_set_error(edge, -EBUSY, "%zu requests wait to be received", edge->n_calls);
-    int r = edge_infer_send(edge, request);
+    int r = edge_check(edge);
+    if (!r && edge->n_calls)
+        r = edge_set_error(edge, -EBUSY, "%zu requests wait to be received", edge->n_calls);
+    if (!r)
+        r = edge_infer_send(edge, request);
     return r ? r : edge_infer_receive(edge, outputs, n_outputs, ret_timing);
 }

@@ -78,6 +78,8 @@ const char *edge_datatype_name(enum edge_datatype datatype);
  * Blocks. The caller closes *ret_edge with edge_close(). Negative errno only: -ENOENT and -ECONNREFUSED mean that no
  * daemon runs there, -EACCES that this user may not use it, -ENAMETOOLONG. */
 int edge_connect(const char *path, struct edge **ret_edge);
+/* The same over a connected stream socket of the caller's, which belongs to the connection on success. -ENOMEM, -EBADF. */
+int edge_connect_fd(int fd, struct edge **ret_edge);
 /* Ends the connection, its sessions and its regions: pointers to them and into them are of no more use. Accepts NULL;
  * returns NULL. */
 struct edge *edge_close(struct edge *edge);
