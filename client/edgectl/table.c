@@ -59,9 +59,12 @@ static const char *title(const struct table *t, unsigned column) {
 }
 
 static void print_row(const struct table *t, const char *const *cells, const size_t *widths) {
-    for (unsigned c = 0; c < t->n_columns; c++) {
+    unsigned n = t->n_columns;
+    while (n > 0 && !*cells[n - 1])
+        n--;
+    for (unsigned c = 0; c < n; c++) {
         int pad = (int)(widths[c] - human_width(cells[c]));
-        bool last = c + 1 == t->n_columns;
+        bool last = c + 1 == n;
         if (is_right(t, c))
             printf("%*s%s%s", pad, "", cells[c], last ? "" : "  ");
         else
