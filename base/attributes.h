@@ -19,6 +19,9 @@
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* <sys/param.h>, which libuv includes, has ones that evaluate their arguments twice. */
+#undef MIN
+#undef MAX
 #define MIN(a, b)                                                                                  \
     ({                                                                                             \
         __auto_type min_a = (a);                                                                   \
