@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections: receiving, order, back-pressure, sending. A peer stops being read while a call waits for a slot, a call
+ * is a barrier, or too much is under way; each of these ends with an event that calls peer_pump().
+ */
+
+#include "daemon/peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "daemon/dispatch.h"
+#include "daemon/regions.h"
+#include "daemon/reply.h"
+#include "daemon/request.h"
+#include "daemon/server.h"
+#include "daemon/sessions.h"
+
+#define PEER_MAX_IOV 16
+#define PEER_KEEP ((size_t)16 << 10) /* receive buffer kept while it is empty */
+
+static void peer_log(struct peer *peer, enum log_level level, const char *text, int err) {
+    const struct log_fields fields = {.peer = peer->id, .uid = (int64_t)peer->uid + 1, .err = err};
+    if (server_may_log(peer->server))
+        log_write(level, &fields, "%s", text);
+}
+
+/* The peer's mistake: it does not speak the protocol, or sends more than it may. */
+static void peer_fail(struct peer *peer, const char *text) {
+    peer_log(peer, LOG_LEVEL_WARNING, text, 0);
+    peer_close(peer);
+}
+
+static void append_request(struct peer *peer, struct request *request) {
+    request->peer = peer;
+    request->prev = peer->last;
+    request->next = NULL;
+    if (peer->last)
+        peer->last->next = request;
+    else
+        peer->first = request;
+    peer->last = request;
+    peer->n_requests++;
+}
+
+static void unlink_request(struct peer *peer, struct request *request) {
+    if (request->prev)
+        request->prev->next = request->next;
+    else
+        peer->first = request->next;
+    if (request->next)
+        request->next->prev = request->prev;
+    else
+        peer->last = request->prev;
+    request->prev = request->next = NULL;
+    request->peer = NULL;
+    peer->n_requests--;
+    if (request->ready)
+        peer->out_bytes -= request->reply.len - request->sent;
+    if (peer->barrier == request)
+        peer->barrier = NULL;
+}
+
+static void stop_waiting(struct peer *peer) {
+    struct server *server = peer->server;
+    struct peer *before = NULL;
+    if (!peer->is_waiting)
+        return;
+    for (struct peer *p = server->waiting_first; p != peer; p = p->waiting_next)
+        before = p;
+    if (before)
+        before->waiting_next = peer->waiting_next;
+    else
+        server->waiting_first = peer->waiting_next;
+    if (server->waiting_last == peer)
+        server->waiting_last = before;
+    peer->is_waiting = false;
+}
+
+/* Takes a request away from its peer. One that a worker has ends early and is freed when it comes back. */
+static void abandon(struct peer *peer, struct request *request) {
+    struct server *server = peer->server;
+    unlink_request(peer, request);
+    if (peer->held == request) {
+        peer->held = NULL;
+        stop_waiting(peer);
+    } else if (!request->ready && !sessions_cancel(request) &&
+               !pool_cancel(&server->pool, &request->job)) {
+        pool_stop_job(&request->job);
+        return;
+    }
+    if (request->has_slot)
+        server_release_slot(server);
+    request->has_slot = false;
+    request_free(request);
+}
+
+/* Nobody reads the answers any more: what was asked for is dropped, but calls that want no answer are still served. */
+static void hang_up(struct peer *peer) {
+    struct request *next;
+    peer->gone = true;
+    peer->half = true;
+    peer->want_write = false;
+    for (struct request *r = peer->first; r; r = next) {
+        next = r->next;
+        if (!r->call.oneway)
+            abandon(peer, r);
+    }
+}
+
+static void mark_dirty(struct peer *peer) {
+    if (peer->is_dirty)
+        return;
+    peer->is_dirty = true;
+    peer->dirty_next = peer->server->dirty;
+    peer->server->dirty = peer;
+}
+
+void peer_answer(struct request *request) {
+    struct peer *peer = request->peer;
+    if (request->has_slot)
+        server_release_slot(request->server);
+    request->has_slot = false;
+    request->server->n_answered++;
+    if (!peer) {
+        request_free(request);
+        return;
+    }
+    request_settle(request);
+    request->ready = true;
+    peer->out_bytes += request->reply.len;
+    if (peer->barrier == request)
+        peer->barrier = NULL;
+    if (request->call.oneway || peer->gone) {
+        unlink_request(peer, request);
+        request_free(request);
+    }
+    mark_dirty(peer);
+}
+
+static void run(struct peer *peer, struct request *request) {
+    if (request->method && (request->method->flags & METHOD_BARRIER))
+        peer->barrier = request;
+    if (dispatch(request))
+        peer_answer(request);
+}
+
+/* A call that needs a worker takes its place in the queue, behind the peers that wait for one. */
+static void start(struct peer *peer, struct request *request) {
+    struct server *server = peer->server;
+    if (request->method && (request->method->flags & METHOD_WORKS)) {
+        if (server->waiting_first || !server_take_slot(server)) {
+            peer->held = request;
+            peer->is_waiting = true;
+            peer->waiting_next = NULL;
+            if (server->waiting_last)
+                server->waiting_last->waiting_next = peer;
+            else
+                server->waiting_first = peer;
+            server->waiting_last = peer;
+            return;
+        }
+        request->has_slot = true;
+    }
+    run(peer, request);
+}
+
+void peer_run_held(struct peer *peer) {
+    struct request *request = peer->held;
+    peer->held = NULL;
+    stop_waiting(peer);
+    request->has_slot = true;
+    run(peer, request);
+}
+
+static bool is_blocked(const struct peer *peer) {
+    return peer->held || peer->barrier || peer->n_requests >= PEER_MAX_REQUESTS ||
+           peer->out_bytes >= PEER_MAX_OUTPUT;
+}
+
+/* What a message of this length can make a request hold until it is parsed: text, text without the cuts (both grow by
+ * doubling), and the tree, at most 64 bytes for 2 of text. */
+static size_t parse_estimate(const struct request *request, size_t len) {
+    return request_held(request) + 4 * (len + 1) + MIN(ARENA_MAX, 64 * len + ARENA_FIRST) +
+           JSON_MAX_CUTS * sizeof(struct json_cut);
+}
+
+enum {
+    TAKE_E_NOTHING = 1, /* no message, or none for now */
+    TAKE_E_CLOSED = 2,
+};
+
+/* The next message as a parsed request. */
+static int take_request(struct peer *peer, struct request **ret_request) {
+    struct request *request;
+    struct diag diag;
+    size_t len;
+    if (frame_peek(&peer->reader, &len))
+        return TAKE_E_NOTHING;
+    int r = request_new(peer->server, &request);
+    if (r)
+        goto failed;
+    if (charge_take(&request->bytes, peer->account, ACCOUNT_BYTES, parse_estimate(request, len))) {
+        request_free(request);
+        if (peer->n_requests) /* what it has under way will give memory back */
+            return TAKE_E_NOTHING;
+        peer_fail(peer, "connection closed: its user holds too much memory");
+        return TAKE_E_CLOSED;
+    }
+    r = frame_next(&peer->reader, &request->message);
+    if (r) {
+        request_free(request);
+        goto failed;
+    }
+    /* The descriptors change hands, and so does what was charged for them: this cannot fail. */
+    charge_shrink(&peer->descriptors, peer->reader.n_pending);
+    r = charge_take(&request->descriptors, peer->account, ACCOUNT_DESCRIPTORS,
+                    request->message.fds.n);
+    edge_assert(r == 0);
+    append_request(peer, request);
+    if (request_parse(request, &diag)) {
+        char text[DIAG_MAX + 64];
+        snprintf(text, sizeof(text), "connection closed, it does not speak Varlink: %s", diag.text);
+        peer_fail(peer, text);
+        return TAKE_E_CLOSED;
+    }
+    charge_shrink(&request->bytes, request_held(request) + request->reply.cap);
+    *ret_request = request;
+    return 0;
+failed:
+    peer_log(peer, LOG_LEVEL_ERROR, "connection closed: cannot take in a message", r);
+    peer_close(peer);
+    return TAKE_E_CLOSED;
+}
+
+/* Serves what is buffered, as far as it may. False: the peer is closing. */
+static bool process(struct peer *peer) {
+    while (peer->state == PEER_OPEN && !is_blocked(peer)) {
+        struct request *request;
+        int r = take_request(peer, &request);
+        if (r == TAKE_E_CLOSED)
+            return false;
+        if (r)
+            break;
+        if (peer->gone && !request->call.oneway) {
+            unlink_request(peer, request);
+            request_free(request);
+            continue;
+        }
+        start(peer, request);
+    }
+    return peer->state != PEER_CLOSING;
+}
+
+/* As many answers as go into one message: those with a descriptor go alone. */
+static size_t gather(struct peer *peer, struct iovec iov[PEER_MAX_IOV], const int **ret_fd) {
+    size_t n = 0;
+    *ret_fd = NULL;
+    for (struct request *r = peer->first; r && r->ready && n < PEER_MAX_IOV; r = r->next) {
+        bool with_fd = r->reply_fd >= 0 && r->sent == 0;
+        if (with_fd && n)
+            break;
+        iov[n++] =
+            (struct iovec){.iov_base = r->reply.data + r->sent, .iov_len = r->reply.len - r->sent};
+        if (with_fd) {
+            *ret_fd = &r->reply_fd;
+            break;
+        }
+    }
+    return n;
+}
+
+static void sent(struct peer *peer, size_t n) {
+    while (n) {
+        struct request *r = peer->first;
+        size_t part = MIN(n, r->reply.len - r->sent);
+        r->sent += part;
+        peer->out_bytes -= part;
+        n -= part;
+        if (r->sent < r->reply.len)
+            return;
+        unlink_request(peer, r);
+        request_free(r);
+    }
+}
+
+/* Sends what is ready until the socket is full. False: the peer is closing. */
+static bool flush(struct peer *peer) {
+    while (peer->first && peer->first->ready && !peer->want_write) {
+        struct iovec iov[PEER_MAX_IOV];
+        const int *fd;
+        size_t n_sent;
+        if (!peer->first->reply.len) { /* there was no memory even for saying so */
+            peer_close(peer);
+            return false;
+        }
+        size_t n = gather(peer, iov, &fd);
+        int r = frame_send(peer->fd, iov, n, fd, fd ? 1 : 0, MSG_DONTWAIT, &n_sent);
+        switch (r) {
+        case 0:
+            sent(peer, n_sent);
+            break;
+        case -EINTR:
+            break;
+        case -EAGAIN:
+            peer->want_write = true;
+            break;
+        case -EPIPE:
+        case -ECONNRESET:
+            hang_up(peer);
+            break;
+        default:
+            peer_log(peer, LOG_LEVEL_WARNING, "connection closed: cannot send", r);
+            peer_close(peer);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Polls for what can be used now and nothing else: an event that is left lying would come again at once. */
+static void update(struct peer *peer) {
+    int events = 0;
+    size_t len;
+    if (peer->state == PEER_OPEN && !is_blocked(peer) &&
+        frame_peek(&peer->reader, &len) == FRAME_E_NONE)
+        events |= UV_READABLE;
+    if (peer->want_write)
+        events |= UV_WRITABLE;
+    if (!peer->half)
+        events |= UV_DISCONNECT;
+    if (events == peer->events)
+        return;
+    peer->events = events;
+    int r = events ? uv_poll_start(&peer->poll, events, on_poll) : uv_poll_stop(&peer->poll);
+    edge_assert(r == 0);
+}
+
+void peer_pump(struct peer *peer) {
+    size_t before;
+    do {
+        if (!process(peer))
+            return;
+        before = peer->n_requests;
+        if (!flush(peer))
+            return;
+    } while (peer->n_requests < before);
+    if (peer->state == PEER_DRAINING && !peer->first) {
+        peer_close(peer);
+        return;
+    }
+    if (!frame_reader_partial(&peer->reader) && peer->reader.buffer.cap > PEER_KEEP)
+        frame_reader_trim(&peer->reader);
+    charge_shrink(&peer->bytes, MAX(PEER_BASE_BYTES, peer->reader.buffer.cap + PEER_KEEP));
+    update(peer);
+}
+
+/* One recvmsg. False: the peer is closing. */
+static bool receive(struct peer *peer) {
+    size_t n;
+    size_t cap = frame_reader_next_cap(&peer->reader);
+    if (charge_resize(&peer->bytes, MAX(PEER_BASE_BYTES, cap + PEER_KEEP))) {
+        peer_fail(peer, "connection closed: its user holds too much memory");
+        return false;
+    }
+    int r = frame_recv(&peer->reader, peer->fd, MSG_DONTWAIT, &n);
+    switch (r) {
+    case 0:
+        break;
+    case -EAGAIN:
+    case -EINTR:
+        return true;
+    case -ECONNRESET:
+        peer_close(peer);
+        return false;
+    case -EMSGSIZE:
+        peer_fail(peer, "connection closed: a message above max-message");
+        return false;
+    case -EPROTO:
+        peer_fail(peer, "connection closed: descriptors lost, or not at the start of a message");
+        return false;
+    default:
+        peer_log(peer, LOG_LEVEL_ERROR, "connection closed: cannot receive", r);
+        peer_close(peer);
+        return false;
+    }
+    if (charge_resize(&peer->descriptors, peer->reader.n_pending)) {
+        peer_fail(peer, "connection closed: its user holds too many descriptors");
+        return false;
+    }
+    if (n == 0)
+        peer->state = PEER_DRAINING;
+    return true;
+}
+
+/* Of a client that shut down only its sending side answers are still wanted. */
+static bool is_hung_up(const struct peer *peer) {
+    struct pollfd p = {.fd = peer->fd};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct peer *peer = poll->data;
+    if (status < 0) {
+        peer_close(peer);
+        return;
+    }
+    if (events & UV_DISCONNECT) {
+        peer->half = true;
+        if (is_hung_up(peer))
+            hang_up(peer);
+    }
+    if (events & UV_WRITABLE)
+        peer->want_write = false;
+    if ((events & UV_READABLE) && !receive(peer))
+        return;
+    peer_pump(peer);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct peer *peer = handle->data;
+    struct server *server = peer->server;
+    fd_close(peer->fd);
+    free(peer);
+    server_peer_closed(server);
+}
+
+void peer_drain(struct peer *peer) {
+    if (peer->state != PEER_OPEN)
+        return;
+    peer->state = PEER_DRAINING;
+    if (peer->held) {
+        struct request *request = peer->held;
+        peer->held = NULL;
+        stop_waiting(peer);
+        reply_error(request, "io.edged.Stopping", NULL, NULL);
+        peer_answer(request);
+    }
+    mark_dirty(peer);
+}
+
+static void leave_server(struct peer *peer) {
+    struct server *server = peer->server;
+    if (peer->prev)
+        peer->prev->next = peer->next;
+    else
+        server->peers = peer->next;
+    if (peer->next)
+        peer->next->prev = peer->prev;
+    if (peer->is_dirty) {
+        struct peer **at = &server->dirty;
+        while (*at != peer)
+            at = &(*at)->dirty_next;
+        *at = peer->dirty_next;
+        peer->is_dirty = false;
+    }
+}
+
+void peer_close(struct peer *peer) {
+    if (peer->state == PEER_CLOSING)
+        return;
+    peer->state = PEER_CLOSING;
+    while (peer->first)
+        abandon(peer, peer->first);
+    sessions_drop_all(peer);
+    regions_drop_all(peer);
+    frame_reader_deinit(&peer->reader);
+    charge_release(&peer->descriptors);
+    charge_release(&peer->bytes);
+    charge_release(&peer->connection);
+    peer->account = account_unref(peer->account);
+    leave_server(peer);
+    uv_close((uv_handle_t *)&peer->poll, on_closed);
+}
+
+int peer_new(struct server *server, int fd_in, struct peer **ret_peer) {
+    _cleanup_(fd_closep) int fd = fd_in;
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        return err_origin(-errno);
+    struct peer *peer = calloc(1, sizeof(*peer));
+    if (!peer)
+        return err_origin(-ENOMEM);
+    peer->server = server;
+    peer->uid = cred.uid;
+    frame_reader_init(&peer->reader, (size_t)server->config.max_message);
+    int r = account_get(&server->accounts, peer->uid, &peer->account);
+    if (!r)
+        r = charge_take(&peer->connection, peer->account, ACCOUNT_CONNECTIONS, 1);
+    if (!r)
+        r = charge_take(&peer->bytes, peer->account, ACCOUNT_BYTES, PEER_BASE_BYTES);
+    if (!r)
+        r = charge_take(&peer->descriptors, peer->account, ACCOUNT_DESCRIPTORS, 0);
+    if (!r)
+        r = uv_poll_init(&server->loop, &peer->poll, fd);
+    if (r) {
+        charge_release(&peer->descriptors);
+        charge_release(&peer->bytes);
+        charge_release(&peer->connection);
+        account_unref(peer->account);
+        free(peer);
+        return r;
+    }
+    peer->poll.data = peer;
+    peer->fd = fd;
+    fd = -1;
+    peer->id = ++server->n_peers_ever;
+    peer->next = server->peers;
+    if (peer->next)
+        peer->next->prev = peer;
+    server->peers = peer;
+    server->n_peers++;
+    update(peer);
+    *ret_peer = peer;
+    return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The workers and their queue. The loop thread submits and cancels jobs and gets them back, in batches, when they are
+ * done; workers sleep while there is nothing to do. Functions are for the loop thread unless they say otherwise.
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/attributes.h"
+
+struct worker;
+
+#define POOL_MAX_WORKERS 256
+
+enum job_state {
+    JOB_IDLE,
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_DONE, /* computed, done() not yet called */
+};
+
+/* Embedded in what it works for. */
+struct job {
+    /* On a worker. May use only the job's owner, immutable things and the worker. */
+    void (*work)(struct job *job, struct worker *worker);
+    /* On the loop; may free the job. */
+    void (*done)(struct job *job);
+    bool stop;         /* atomic: set by pool_stop_job(), looked at by work() */
+    uint64_t queue_ns; /* how long it waited */
+    uint64_t busy_ns;  /* how long work() took */
+
+    enum job_state state; /* under the pool's lock */
+    uint64_t queued_at;
+    struct job *prev, *next;
+};
+
+struct job_list {
+    struct job *first, *last;
+};
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct job_list queue, done; /* under the lock */
+    size_t n_queued, n_running;  /* under the lock */
+    size_t arena_bytes;          /* what each worker's arena shall be; under the lock */
+    bool ending;                 /* under the lock */
+    struct worker *workers;
+    unsigned n_workers;
+    uv_async_t async;
+    bool async_open;
+    void (*after)(void *userdata); /* called on the loop after a batch of done() */
+    void *userdata;
+};
+
+/* Starts n_workers threads, 1 to POOL_MAX_WORKERS. -ENOMEM, -EAGAIN. */
+_nodiscard_ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers,
+                          void (*after)(void *userdata), void *userdata);
+/* Waits for running jobs. Jobs still queued are forgotten: the caller has cancelled its own. The loop must run once
+ * more, for the handle to close. */
+void pool_deinit(struct pool *pool);
+
+/* Puts it at the end of the queue. Its work and done are set. */
+void pool_submit(struct pool *pool, struct job *job);
+/* True: it is not being worked on and never will be; done() is not called. */
+_nodiscard_ bool pool_cancel(struct pool *pool, struct job *job);
+/* Asks a running job to end early; its done() comes. */
+void pool_stop_job(struct job *job);
+
+/* How many jobs wait and how many are being worked on. */
+void pool_load(struct pool *pool, size_t *ret_queued, size_t *ret_running);
+/* Makes each worker's arena this big as soon as it has nothing else to do. */
+void pool_set_arena(struct pool *pool, size_t bytes);
+/* Whether no worker has been at the same slice of work for more than max_ns. */
+bool pool_healthy(const struct pool *pool, uint64_t max_ns);
+
+/* For workers. Waits for a job, and keeps the arena at the wanted size meanwhile; NULL at the end. */
+struct job *pool_take(struct pool *pool, struct worker *worker);
+/* Gives it back to the loop. */
+void pool_finish(struct pool *pool, struct job *job);

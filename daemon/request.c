@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests and their store.
+ */
+
+#include "daemon/request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "daemon/dispatch.h"
+#include "daemon/server.h"
+
+int request_new(struct server *server, struct request **ret_request) {
+    struct request *request = server->request_store;
+    if (request) {
+        server->request_store = request->next;
+        server->n_request_store--;
+        request->next = NULL;
+    } else {
+        request = calloc(1, sizeof(*request));
+        if (!request)
+            return err_origin(-ENOMEM);
+        request->server = server;
+        frame_message_init(&request->message);
+        json_doc_init(&request->doc);
+        arena_init(&request->arena);
+        buffer_init(&request->reply, SERVER_MAX_REPLY);
+        request->reply_fd = -1;
+    }
+    request->id = ++server->n_requests_ever;
+    *ret_request = request;
+    return 0;
+}
+
+static void destroy(struct request *request) {
+    frame_message_deinit(&request->message);
+    json_doc_deinit(&request->doc);
+    arena_deinit(&request->arena);
+    buffer_deinit(&request->reply);
+    free(request);
+}
+
+void request_settle(struct request *request) {
+    if (request->op_free)
+        request->op_free(request);
+    request->op_free = NULL;
+    request->op = NULL;
+    frame_fds_reset(&request->message.fds);
+    buffer_reset(&request->message.text, REQUEST_KEEP);
+    /* The tree is the arena's. */
+    request->doc.root = NULL;
+    json_doc_reset(&request->doc, REQUEST_KEEP);
+    arena_reset(&request->arena);
+    charge_release(&request->descriptors);
+    charge_shrink(&request->bytes, request->reply.cap);
+}
+
+void request_free(struct request *request) {
+    edge_assert(request->job.state == JOB_IDLE && !request->has_slot);
+    request_settle(request);
+    charge_release(&request->bytes);
+    buffer_reset(&request->reply, REQUEST_KEEP);
+    request->reply_fd = fd_close(request->reply_fd);
+    struct server *server = request->server;
+    request->peer = NULL;
+    request->prev = NULL;
+    request->method = NULL;
+    request->session_next = NULL;
+    request->ready = false;
+    request->sent = 0;
+    if (server->n_request_store == REQUEST_KEEP_COUNT) {
+        destroy(request);
+        return;
+    }
+    request->next = server->request_store;
+    server->request_store = request;
+    server->n_request_store++;
+}
+
+void request_drop_store(struct server *server) {
+    while (server->request_store) {
+        struct request *request = server->request_store;
+        server->request_store = request->next;
+        destroy(request);
+    }
+    server->n_request_store = 0;
+}
+
+void *request_alloc(struct request *request, size_t size) {
+    return arena_alloc(&request->arena, size);
+}
+
+size_t request_held(const struct request *request) {
+    return request->message.text.cap + request->doc.small.cap + request->doc.cuts.cap +
+           request->arena.total;
+}
+
+int request_parse(struct request *request, struct diag *diag) {
+    struct buffer *text = &request->message.text;
+    arena_use(&request->arena);
+    int r = json_doc_parse(&request->doc, (char *)text->data, text->len);
+    arena_use(NULL);
+    if (r)
+        return diag_set(diag, MESSAGE_E_PROTOCOL, "a message is no JSON, or too complex");
+    r = message_read_call(&request->doc, &request->call, diag);
+    if (!r)
+        request->method = dispatch_find(request->call.method);
+    return r;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The body of a worker. Its memory is mapped, not malloc'ed, so that giving it back gives it to the system.
+ */
+
+#include "daemon/worker.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/pool.h"
+
+/* Binds worker i to the i-th CPU that the process may use. Sandboxes forbid this: then the scheduler decides. */
+static void pin(const struct worker *worker) {
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 ||
+        worker->index >= (unsigned)CPU_COUNT(&allowed))
+        return;
+    unsigned left = worker->index;
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, &allowed) || left-- > 0)
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    int r = pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+    if (r)
+        log_debug("worker %u is not pinned: error %d", worker->index, r);
+}
+
+static void resize(struct map *map, size_t bytes) {
+    map_deinit(map);
+    if (!bytes)
+        return;
+    void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data != MAP_FAILED)
+        *map = (struct map){.data = data, .size = bytes};
+}
+
+void worker_size_arena(struct worker *worker, size_t bytes) {
+    resize(&worker->arena, bytes);
+}
+
+void *worker_arena(struct worker *worker, size_t bytes) {
+    if (!worker->arena.data || worker->arena.size < bytes)
+        resize(&worker->arena, MAX(bytes, (size_t)1));
+    return worker->arena.data;
+}
+
+void *worker_scratch(struct worker *worker, size_t bytes) {
+    if (!worker->scratch.data || worker->scratch.size < bytes)
+        resize(&worker->scratch, MAX(bytes, WORKER_KEEP));
+    return worker->scratch.data;
+}
+
+void worker_beat(struct worker *worker) {
+    __atomic_store_n(&worker->beat, clock_now_ns(), __ATOMIC_RELAXED);
+}
+
+void *worker_main(void *data) {
+    struct worker *worker = data;
+    struct job *job;
+    char name[16];
+    snprintf(name, sizeof(name), "edged-work-%u", worker->index % 1000);
+    pthread_setname_np(pthread_self(), name);
+    pin(worker);
+    while ((job = pool_take(worker->pool, worker))) {
+        uint64_t begin = clock_now_ns();
+        __atomic_store_n(&worker->beat, begin, __ATOMIC_RELAXED);
+        job->queue_ns = begin - job->queued_at;
+        job->work(job, worker);
+        job->busy_ns = clock_now_ns() - begin;
+        __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+        if (worker->scratch.size > WORKER_KEEP)
+            resize(&worker->scratch, 0);
+        pool_finish(worker->pool, job);
+    }
+    map_deinit(&worker->arena);
+    map_deinit(&worker->scratch);
+    return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A compute thread with its scratch memory. Functions are for the thread itself.
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/fd.h"
+
+struct pool;
+
+#define WORKER_KEEP ((size_t)256 << 10) /* value memory kept from job to job */
+
+struct worker {
+    struct pool *pool;
+    unsigned index;
+    pthread_t thread;
+    struct map arena;   /* of the networks */
+    struct map scratch; /* inputs and outputs of a job */
+    uint64_t beat;      /* atomic: when the slice of work at hand began, 0 while idle */
+};
+
+/* Body of the thread. */
+void *worker_main(void *worker);
+
+/* Makes the arena that big; 0 gives it back. Without memory there is none. */
+void worker_size_arena(struct worker *worker, size_t bytes);
+/* The arena, at least `bytes`, aligned to pages. NULL without memory. */
+void *worker_arena(struct worker *worker, size_t bytes);
+/* Memory for values, valid until the job ends, aligned to pages. NULL without memory. */
+void *worker_scratch(struct worker *worker, size_t bytes);
+/* A long job says that it is alive. */
+void worker_beat(struct worker *worker);
