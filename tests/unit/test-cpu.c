@@ -39,7 +39,13 @@ START_TEST(test_tables) {
         const struct kernels *k = kernels_get((enum tier)t);
         ck_assert_int_eq(k->tier, t);
         ck_assert_ptr_eq(k, kernels_get((enum tier)t));
-        const struct kern_conv any = {.in_c = 3, .out_c = 5, .group_in_c = 3};
+        const struct kern_conv any = {.out_h = 1,
+                                      .out_w = 1,
+                                      .in_c = 3,
+                                      .out_c = 5,
+                                      .kernel_h = 1,
+                                      .kernel_w = 1,
+                                      .group_in_c = 3};
         const struct kern_conv depthwise = {
             .in_c = 6, .out_c = 6, .group_in_c = 1, .depthwise = true};
         unsigned plain = kern_conv_choose(k->conv_s8, &any);
