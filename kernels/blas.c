@@ -40,11 +40,14 @@ static void warm_up(void) {
     sgemm(ROW_MAJOR, NO_TRANS, TRANS, 2, 2, 2, 1, a, 2, b, 2, 1, c, 2);
 }
 
-static void load(void) {
+void blas_prepare(void) {
     const char *core = cpu_arch_blas_core();
     if (core)
         setenv("OPENBLAS_CORETYPE", core, 0);
     setenv("OPENBLAS_NUM_THREADS", "1", 0);
+}
+
+static void load(void) {
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return;

@@ -18,6 +18,9 @@
 
 #include "kernels/kernels.h"
 
+/* Sets the variables OpenBLAS reads while it is loaded. kernels_get() does, so that it happens early,
+ * while there are no threads that could read the environment meanwhile. */
+void blas_prepare(void);
 /* Loads the library on the first call, false if there is none. */
 bool blas_available(void);
 /* Which kernels it runs ("SkylakeX"), NULL where it is not available. */

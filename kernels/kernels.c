@@ -39,6 +39,7 @@ static void prepend(const struct kern_conv_impl **list, const struct kern_conv_i
 }
 
 static void init(void) {
+    blas_prepare();
     for (unsigned t = 0; t < TIER_END; t++) {
         struct kernels *k = &tables[t];
         k->tier = (enum tier)t;

@@ -234,7 +234,8 @@ struct kernels {
                  void *scratch);
 };
 
-/* The operations of a supported tier; made once, valid for ever. Thread-safe. */
+/* The operations of a supported tier; made once, valid for ever. Thread-safe, but the first call is
+ * best made before there are threads: it sets environment variables for OpenBLAS. */
 const struct kernels *kernels_get(enum tier tier);
 /* The first implementation that fits. Its position in the list is stored in plans. */
 unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct kern_conv *p);
