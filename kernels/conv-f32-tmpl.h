@@ -48,7 +48,8 @@ static size_t conv_blocks(const struct kern_conv *p) {
 
 static bool conv_fits(const struct kern_conv *p) {
     const size_t pixels = (size_t)p->out_h * (size_t)p->out_w;
-    return pixels * (size_t)p->out_c * im2col_depth(p) >= KERN_MIN_MACS;
+    /* at least 1: the C reference is to fit anything, an empty product too */
+    return MAX(pixels * (size_t)p->out_c * im2col_depth(p), (size_t)1) >= KERN_MIN_MACS;
 }
 
 static size_t conv_packed_size(const struct kern_conv *p) {
