@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRC-32C by eight tables (Kounavis and Berry, "slicing-by-8", 2005): eight bytes a step, no special instructions.
+ * CRC-32C by the instruction x86-64 has for it since SSE 4.2, else by eight tables (Kounavis and Berry, "slicing-by-8",
+ * 2005). Either way eight bytes a step.
  */
 
 #include "base/crc32c.h"
@@ -26,9 +27,8 @@ static void fill_tables(void) {
             table[t][i] = table[t - 1][i] >> 8 ^ table[0][table[t - 1][i] & 0xff];
 }
 
-uint32_t crc32c(const void *data, size_t size) {
+static uint32_t crc32c_table(const uint8_t *p, size_t size) {
     pthread_once(&once, fill_tables);
-    const uint8_t *p = data;
     uint32_t c = 0xffffffffU;
     for (; size >= 8; p += 8, size -= 8) {
         uint32_t lo = load_le32(p) ^ c;
@@ -40,4 +40,23 @@ uint32_t crc32c(const void *data, size_t size) {
     for (; size; p++, size--)
         c = c >> 8 ^ table[0][(c ^ *p) & 0xff];
     return ~c;
+}
+
+#ifdef __x86_64__
+__attribute__((__target__("sse4.2"))) static uint32_t crc32c_sse42(const uint8_t *p, size_t size) {
+    uint64_t c = 0xffffffffU;
+    for (; size >= 8; p += 8, size -= 8)
+        c = __builtin_ia32_crc32di(c, load_le64(p));
+    for (; size; p++, size--)
+        c = __builtin_ia32_crc32qi((uint32_t)c, *p);
+    return ~(uint32_t)c;
+}
+#endif
+
+uint32_t crc32c(const void *data, size_t size) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        return crc32c_sse42(data, size);
+#endif
+    return crc32c_table(data, size);
 }
