@@ -87,12 +87,10 @@ static int set_text(struct graph *graph, const char *text, const char **ret, str
     return 0;
 }
 
-/* Without --name the file's name without its ending, unless the network has one. */
+/* Without --name that of the output file without its ending, so that what is called x.edge is served as x. */
 static int set_name(struct graph *graph, const char *name, const char *path, struct diag *diag) {
     if (name)
         return set_text(graph, name, &graph->name, diag);
-    if (*graph->name)
-        return 0;
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     size_t n = strcspn(base, ".");
@@ -112,7 +110,7 @@ static const struct frontend *find_frontend(const char *name) {
 
 static int apply(const struct import *import, const char *path, struct graph *graph,
                  struct diag *diag) {
-    int r = set_name(graph, import->name, path, diag);
+    int r = set_name(graph, import->name, import->output, diag);
     if (!r)
         r = set_text(graph, import->version, &graph->version, diag);
     if (!r)
@@ -171,7 +169,7 @@ int verb_import(struct ctl *ctl, int argc, char **argv) {
     const struct args_option options[] = {
         {"output", 'o', ARGS_STRING, &import.output, 0, 0, "OUT.edge", "the file to write"},
         {"name", 0, ARGS_STRING, &import.name, 0, 0, "NAME",
-         "its name (the file's, without its ending)"},
+         "its name (that of OUT.edge, without its ending)"},
         {"version", 0, ARGS_STRING, &import.version, 0, 0, "TEXT", "its version"},
         {"labels", 0, ARGS_STRING, &import.labels, 0, 0, "FILE",
          "what the values of the first output stand for, one a line"},
