@@ -58,8 +58,8 @@ struct tensor {
     uint8_t n_dims;               /* 0 is a scalar */
     int32_t dims[GRAPH_MAX_DIMS]; /* each >= 1, product at most GRAPH_MAX_ELEMENTS; row major */
     struct quant quant;
-    const void
-        *data; /* little endian, aligned for its dtype; owned by the graph or by its backing map */
+    /* Little endian, aligned for its dtype; owned by the graph or by its backing map. */
+    const void *data;
     size_t size; /* bytes of one value of the tensor: elements x dtype size, for every kind */
 };
 
@@ -159,8 +159,8 @@ struct op_mfcc {
 
 struct op {
     enum op_kind kind;
-    enum activation
-        act; /* CONV, DEPTHWISE, FULLY_CONNECTED, pools, ADD, SUB, MUL, CONCATENATION (NONE only), SVDF */
+    /* CONV, DEPTHWISE, FULLY_CONNECTED, pools, ADD, SUB, MUL, CONCATENATION (NONE only), SVDF */
+    enum activation act;
     uint16_t n_inputs, n_outputs;
     const int32_t *inputs;  /* tensor indices or GRAPH_NONE; owned by the graph */
     const int32_t *outputs; /* tensor indices */
@@ -174,8 +174,8 @@ struct op {
             uint32_t axes; /* bit d: axis d is reduced */
         } mean;
         struct {
-            int32_t
-                axis; /* >= 0; CONCATENATION and SPLIT. The parts' sizes are the operands' dims. */
+            /* >= 0; CONCATENATION and SPLIT. The parts' sizes are the operands' dims. */
+            int32_t axis;
         } axis;
         struct {
             int32_t perm[GRAPH_MAX_DIMS];
@@ -207,8 +207,8 @@ struct graph {
     uint32_t n_labels;
 
     struct tensor *tensors;
-    struct op *
-        ops; /* in an order in which they can run; READ_STATE and WRITE_STATE keep the file's order */
+    /* In an order in which they can run; READ_STATE and WRITE_STATE keep the file's order. */
+    struct op *ops;
     int32_t *inputs, *outputs; /* tensor indices */
     uint32_t n_tensors, n_ops, n_inputs, n_outputs;
 

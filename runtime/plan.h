@@ -67,8 +67,8 @@ struct plan {
 
     uint32_t op; /* operator that is being planned */
     bool *done;  /* per operator: planned already, inside an earlier one */
-    uint32_t *
-        consumer; /* per tensor: the only operator that reads it, PLAN_NONE: several, none or an output */
+    /* Per tensor: the only operator that reads it; PLAN_NONE: several, none, or it is an output. */
+    uint32_t *consumer;
     uint32_t *last_reader; /* per tensor, seen through RESHAPEs; n_ops: it is an output */
     uint32_t *pad; /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
     uint64_t state_bytes;

@@ -11,6 +11,6 @@ struct image;
 
 struct session {
     struct image *image; /* one reference */
-    void *
-        state; /* image_state_bytes(), aligned to RUNTIME_ARENA_ALIGN; NULL where the network keeps none */
+    /* image_state_bytes(), aligned to RUNTIME_ARENA_ALIGN; NULL where the network keeps none */
+    void *state;
 };
