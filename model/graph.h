@@ -31,16 +31,16 @@ struct map;
 /* Positive codes of everything that reads or checks a network. */
 enum {
     MODEL_E_INVALID = 1, /* the data contradicts itself or its format; the diag says where */
-    MODEL_E_UNSUPPORTED =
-        2, /* well-formed, but outside what this program computes; the diag names it */
+    /* well-formed, but outside what this program computes; the diag names it */
+    MODEL_E_UNSUPPORTED = 2,
 };
 
 enum tensor_kind {
     TENSOR_ACTIVATION = 0, /* computed during a run, or an input of the network */
     TENSOR_CONST = 1,      /* `data` holds the values */
-    TENSOR_STATE =
-        2, /* kept from step to step in a session; `data` is the initial value, or NULL: every element
-                              starts as the zero point (integers) or 0.0 */
+    /* Kept from step to step in a session; `data` is the initial value, or NULL: every element starts as the zero point
+     * (integers) or 0.0. */
+    TENSOR_STATE = 2,
 };
 
 /* Affine quantization: real = scale * (q - zero_point). n_scales is 0 (none), 1 (per tensor) or dims[axis]. */

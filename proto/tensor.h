@@ -50,8 +50,8 @@ struct wire_tensor {
 };
 
 enum {
-    WIRE_E_PARAMETER =
-        1, /* a member is unknown, missing or of the wrong JSON type: InvalidParameter */
+    /* a member is unknown, missing or of the wrong JSON type: InvalidParameter */
+    WIRE_E_PARAMETER = 1,
     WIRE_E_TENSOR = 2, /* a value that cannot be: InvalidTensor */
 };
 
