@@ -90,7 +90,8 @@ static void table_through_float(const struct plan *plan, const struct tensor *x,
 }
 
 /* The table of operator `index`, if it maps bytes to bytes. A DEQUANTIZE with the QUANTIZE behind it counts as one
- * operator. *ret_output: the tensor it ends at; *ret_second: that QUANTIZE or PLAN_NONE. */
+ * operator. *ret_output: the tensor it ends at; *ret_second: that QUANTIZE or PLAN_NONE. Both are undefined where it does
+ * not. */
 static bool byte_function(const struct plan *plan, uint32_t index, uint8_t table[256],
                           uint32_t *ret_output, uint32_t *ret_second) {
     const struct graph *g = plan->graph;
@@ -172,8 +173,10 @@ static int plan_byte_chain(struct plan *plan) {
     }
     for (uint32_t next; (next = plan->consumer[output]) != PLAN_NONE;) {
         uint8_t then[256];
-        if (!byte_function(plan, next, then, &output, &second))
+        uint32_t end;
+        if (!byte_function(plan, next, then, &end, &second))
             break;
+        output = end;
         for (int i = 0; i < 256; i++)
             table[i] = then[table[i]];
         plan->done[next] = true;

@@ -135,6 +135,33 @@ START_TEST(test_byte_chain_is_one_table) {
 }
 END_TEST
 
+static void transpose(int32_t in, int32_t out) {
+    struct op o = {.kind = OP_TRANSPOSE, .n_inputs = 1, .n_outputs = 1};
+    memcpy(o.transpose.perm, (int32_t[]){0, 2, 1}, 3 * sizeof(int32_t));
+    ck_assert_int_eq(graph_add_op(graph, &o, &in, &out), 0);
+}
+
+/* Values that overlap by mistake show in a transposition: it cannot be done in place. */
+START_TEST(test_byte_chain_ends_at_a_reshape) {
+    static const int32_t square[4] = {1, 2, 2, 0};
+    const float scale = 1.0F / 256;
+    int32_t x = tensor("x", row4, 0.05F, 3, NULL), a = tensor(NULL, row4, scale, -128, NULL);
+    int32_t b = tensor(NULL, square, scale, -128, NULL),
+            t = tensor(NULL, square, scale, -128, NULL);
+    int32_t y = tensor("y", square, scale, -128, NULL);
+    op(OP_LOGISTIC, x, GRAPH_NONE, a);
+    op(OP_RESHAPE, a, GRAPH_NONE, b);
+    transpose(b, t);
+    transpose(t, y);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    int8_t in[4] = {3, 127, -128, 23}, out[4];
+    run(image, NULL, 1, in, out);
+    const int8_t want[4] = {0, 127, -128, 59};
+    ck_assert_mem_eq(out, want, sizeof(want));
+}
+END_TEST
+
 START_TEST(test_outputs_that_are_no_results) {
     /* A reshape of the input, and a result with a reshape of it. */
     int32_t x = tensor("x", row4, 0, 0, NULL), y = tensor("y", row4, 0, 0, NULL);
@@ -270,6 +297,7 @@ int main(void) {
     tcase_add_test(tc, test_chain_reuses_memory);
     tcase_add_test(tc, test_relu_fuses_into_add);
     tcase_add_test(tc, test_byte_chain_is_one_table);
+    tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
     tcase_add_loop_test(tc, test_state, 0, 2);
     tcase_add_test(tc, test_stop);
