@@ -46,7 +46,7 @@ furnish() {
     systemd-sysusers --root="$root"
     systemd-tmpfiles --root="$root" --create edged.conf
     systemctl --root="$root" enable edged.socket
-    "$build/client/edgectl" import demo/networks/lenet300_int8.tflite --name lenet300 --frontend pixels \
+    "$build/client/edgectl/edgectl" import demo/networks/lenet300_int8.tflite --name lenet300 --frontend pixels \
         --labels demo/networks/lenet300.labels.txt -o "$root/var/lib/edged/models/lenet300.edge"
     mkdir -p "$root/etc/systemd/system/edged.service.d"
     printf '[Service]\nWatchdogSec=2s\n' >"$root/etc/systemd/system/edged.service.d/test.conf"
