@@ -71,10 +71,13 @@ check 'it runs as edged' is User edged
 check 'the network in the directory is loaded' says 'lenet300' edgectl list
 check 'it infers' says '\b7\b' edgectl infer lenet300 --input /check/digit_7.png
 check 'a member of the group may connect' as_user 4321 --groups=edged edgectl status
-check 'another user may not' fails as_user 4321 --clear-groups edgectl status
+check 'a member may not unload' fails as_user 4321 --groups=edged edgectl unload lenet300
+check 'another user may not connect' fails as_user 4321 --clear-groups edgectl status
 
-check 'the journal has lines of it' says '"SYSLOG_IDENTIFIER":"edged"' journalctl --no-pager -u edged -o json
-check 'the journal has fields of its own' says '"EDGED_[A-Z]+":' journalctl --no-pager -u edged -o json
+check 'root may unload' edgectl unload lenet300
+check 'the journal has its lines' says '"_COMM":"edged"' journalctl --no-pager -u edged -o json
+check 'the journal has its fields' await 5 says '"EDGED_MODEL":"lenet300"' journalctl --no-pager -u edged -o json
+check 'root may load' edgectl load /var/lib/edged/models/lenet300.edge
 check 'exposure at most 1.0' systemd-analyze security --no-pager --threshold=10 edged.service
 
 pid=$(property MainPID)
