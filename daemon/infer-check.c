@@ -59,7 +59,8 @@ static int match_input(struct request *request, const struct infer *infer, const
     if (i == infer->n_inputs)
         return refuse(request, wire->name, path, "name", "the network has no such input");
     if (infer->inputs[i].port)
-        return refuse(request, wire->name, path, "name", "this input is given twice");
+        return refuse(request, infer->inputs[i].port->name, path, "name",
+                      "this input is given twice");
     *ret_index = i;
     return 0;
 }
@@ -112,7 +113,7 @@ static size_t base64_bytes(const char *text, size_t len) {
     return n / 4 * 3 - MIN(pad, n / 4 * 3);
 }
 
-/* Values that are there according to the text or the size; false where nothing says so. */
+/* Values that are there according to the text or the size; false, and *ret_n as it was, where nothing says so. */
 static bool count_values(const struct infer_input *in, size_t *ret_n) {
     const struct wire_tensor *w = &in->wire;
     size_t element = dtype_size(in->dtype);
@@ -125,7 +126,8 @@ static bool count_values(const struct infer_input *in, size_t *ret_n) {
         return true;
     case WIRE_REGION:
     case WIRE_FILE_DESCRIPTOR:
-        *ret_n = (size_t)w->size / element;
+        if (w->has_size)
+            *ret_n = (size_t)w->size / element;
         return w->has_size;
     }
     return false;
