@@ -134,9 +134,9 @@ void server_add_peer(struct server *server, int fd) {
 
 void server_peer_closed(struct server *server) {
     server->n_peers--;
-    if (!server->stopping)
+    if (!server->stopping && server->listener.n)
         listener_resume(&server->listener);
-    else if (!server->n_peers)
+    else if (!server->n_peers) /* stopping, or started for one client only (varlink's exec:) */
         uv_stop(&server->loop);
 }
 

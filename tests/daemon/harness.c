@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,15 +47,15 @@ static void write_network(const char *path, const char *name) {
         {"affine", tiny_affine},   {"quant", tiny_quant}, {"two", tiny_two},
         {"counter", tiny_counter}, {"slow", tiny_slow},
     };
+    if (strcmp(name, "broken") == 0)
+        ck_assert_int_eq(file_write_atomic(path, name, strlen(name), NULL), 0);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (strcmp(rows[i].name, name) == 0) {
             rows[i].write(path, name);
             return;
         }
-    ck_abort_msg("no network '%s'", name);
 }
 
-/* The daemon's own environment: what this test was started with must not reach it. */
 static void run_daemon(const struct daemon *daemon, const char *notify, const char *const *args) {
     const char *argv[MAX_ARGS] = {EDGED_EXE,  "--socket", daemon->socket, "--models", NULL,
                                   "--config", NULL};
@@ -67,22 +68,35 @@ static void run_daemon(const struct daemon *daemon, const char *notify, const ch
     for (; args && *args; args++)
         argv[n++] = *args;
     argv[n] = NULL;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive a failed test */
     setenv("NOTIFY_SOCKET", notify, 1);
-    unsetenv("WATCHDOG_USEC");
     unsetenv("LISTEN_FDS");
     execv(EDGED_EXE, (char *const *)argv);
     _exit(127);
 }
 
-static void wait_ready(int fd) {
+void daemon_wait(struct daemon *daemon, const char *want) {
     char text[512];
-    for (;;) {
-        ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
-        ck_assert_msg(n > 0, "the daemon did not get ready: %s", strerror(errno));
+    do {
+        ssize_t n = recv(daemon->notify, text, sizeof(text) - 1, 0);
+        ck_assert_msg(n > 0, "the daemon did not say %s: %s", want, strerror(errno));
         text[n] = 0;
-        if (strstr(text, "READY=1"))
-            return;
+    } while (!strstr(text, want));
+}
+
+int daemon_run(const char *const *args) {
+    pid_t pid = fork();
+    int status;
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        const char *argv[MAX_ARGS] = {EDGED_EXE};
+        for (size_t n = 1; *args; args++)
+            argv[n++] = *args;
+        execv(EDGED_EXE, (char *const *)argv);
+        _exit(127);
     }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 void daemon_start(struct daemon *daemon, const char *const *files, const char *const *args) {
@@ -90,6 +104,7 @@ void daemon_start(struct daemon *daemon, const char *const *files, const char *c
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     strcpy(daemon->dir, "/tmp/edged-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(daemon->dir));
+    ck_assert_int_eq(chmod(daemon->dir, 0755), 0);
     snprintf(daemon->socket, sizeof(daemon->socket), "%s/socket", daemon->dir);
     ck_assert_int_eq(mkdir(daemon_path(daemon, "models"), 0700), 0);
     for (; files && *files; files++) {
@@ -100,18 +115,26 @@ void daemon_start(struct daemon *daemon, const char *const *files, const char *c
     int conf =
         open(daemon_path(daemon, "edged.conf"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     ck_assert_int_ge(conf, 0);
-    static const char text[] = "[limits]\nmax-batch = 256\n";
+    const char *text = daemon->config ? daemon->config : "[limits]\nmax-batch = 256\n";
     ck_assert_int_eq(write(conf, text, strlen(text)), (ssize_t)strlen(text));
     fd_close(conf);
-    _cleanup_(fd_closep) int notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    daemon->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", daemon->dir);
-    ck_assert_int_eq(bind(notify, (struct sockaddr *)&address, sizeof(address)), 0);
-    setsockopt(notify, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    ck_assert_int_eq(bind(daemon->notify, (struct sockaddr *)&address, sizeof(address)), 0);
+    setsockopt(daemon->notify, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     daemon->pid = fork();
     ck_assert_int_ge(daemon->pid, 0);
     if (daemon->pid == 0)
         run_daemon(daemon, address.sun_path, args);
-    wait_ready(notify);
+    daemon_wait(daemon, "READY=1");
+}
+
+void daemon_restart(struct daemon *daemon) {
+    daemon->pid = fork();
+    ck_assert_int_ge(daemon->pid, 0);
+    if (daemon->pid == 0)
+        run_daemon(daemon, daemon_path(daemon, "notify"), NULL);
+    daemon_wait(daemon, "READY=1");
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
@@ -124,6 +147,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 int daemon_stop(struct daemon *daemon) {
     int status;
     kill(daemon->pid, SIGTERM);
+    daemon->notify = fd_close(daemon->notify);
     ck_assert_int_eq(waitpid(daemon->pid, &status, 0), daemon->pid);
     ck_assert_int_ne(access(daemon->socket, F_OK), 0);
     nftw(daemon->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

@@ -16,11 +16,20 @@ struct daemon {
     char dir[64];
     char socket[108];
     pid_t pid;
+    const char
+        *config; /* set it before the start: lines of edged.conf; NULL: a batch limit of 256 */
+    int notify;  /* the socket it notifies */
 };
 
 /* Starts it with these further arguments (NULL-terminated, may be NULL) and waits until it says READY=1. What is in
- * `files` ("affine", "quant", "two", "counter", "slow") lies in its models directory as <name>.edge. */
+ * `files` ("affine", "quant", "two", "counter", "slow", or "broken") lies in its models directory as <name>.edge. */
 void daemon_start(struct daemon *daemon, const char *const *files, const char *const *args);
+/* Again, in the directory it had, after it was killed. */
+void daemon_restart(struct daemon *daemon);
+/* Waits until it notifies a text that contains this. */
+void daemon_wait(struct daemon *daemon, const char *text);
+/* The program with these arguments and nothing to serve: its exit code. */
+int daemon_run(const char *const *args);
 /* SIGTERM; returns the exit code, -1 where a signal ended it; the directory is removed. */
 int daemon_stop(struct daemon *daemon);
 /* A path in its directory. */
