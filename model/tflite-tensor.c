@@ -4,7 +4,6 @@
  * Constants are copied, since the file's bytes may go after reading and need not be aligned.
  */
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,12 +135,18 @@ static int check_const_size(struct tfl_reader *r, const struct tfl_tensor *t, si
                     t->data_size, size);
 }
 
+/* IEEE binary16 to binary32: the exponent's bias grows from 15 to 127. */
 static float half_to_float(uint16_t h) {
     uint32_t exponent = h >> 10 & 31, fraction = h & 0x3ffU;
-    float magnitude = exponent == 0    ? ldexpf((float)fraction, -24)
-                      : exponent == 31 ? (fraction ? NAN : INFINITY)
-                                       : ldexpf((float)(fraction | 0x400), (int)exponent - 25);
-    return h & 0x8000 ? -magnitude : magnitude;
+    if (exponent == 0) { /* zero and subnormal numbers */
+        float magnitude = (float)fraction * 0x1p-24F;
+        return h & 0x8000 ? -magnitude : magnitude;
+    }
+    uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+    uint32_t bits = (uint32_t)(h & 0x8000) << 16 | wide << 23 | fraction << 13;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
 }
 
 /* FP32 values of a FLOAT16 constant. */
@@ -179,7 +184,8 @@ int tfl_constant(struct tfl_reader *r, const struct tfl_tensor *t, struct tensor
     if (!data)
         return err_origin(-ENOMEM);
     memcpy(data, t->data, tensor.size);
-    for (size_t i = 0; t->type == TFL_UINT8 && i < tensor.size; i++)
+    size_t n_flip = t->type == TFL_UINT8 ? tensor.size : 0;
+    for (size_t i = 0; i < n_flip; i++)
         data[i] ^= 0x80;
     tensor.kind = TENSOR_CONST;
     tensor.data = data;
