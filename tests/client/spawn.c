@@ -61,8 +61,21 @@ static void redirect(const char *path, int flags, int to) {
         _exit(126);
 }
 
-static pid_t start(const char *program, const char **args, const char *in, const char *out,
-                   const char *err) {
+/* sd_listen_fds(3): descriptor 3, and the pid it is meant for. */
+static void hand_over(int listener) {
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    setenv("LISTEN_FDNAMES", "varlink", 1);
+    if (dup2(listener, 3) < 0)
+        _exit(126);
+    if (listener == 3)
+        fcntl(listener, F_SETFD, 0);
+}
+
+static pid_t start(const char *program, const char **args, int listener, const char *in,
+                   const char *out, const char *err) {
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
@@ -72,6 +85,8 @@ static pid_t start(const char *program, const char **args, const char *in, const
             dup2(STDOUT_FILENO, STDERR_FILENO);
         else
             redirect(err, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+        if (listener >= 0)
+            hand_over(listener);
         execv(program, (char *const *)args);
         _exit(127);
     }
@@ -108,7 +123,7 @@ static struct spawned run(const char **args, const char *input) {
     const char *program = getenv("EDGECTL");
     ck_assert_ptr_nonnull(program);
     struct spawned s = {.out = out_text, .err = err_text};
-    s.status = wait_for(start(program, args, in, out, err));
+    s.status = wait_for(start(program, args, -1, in, out, err));
     read_text(out, out_text);
     read_text(err, err_text);
     return s;
@@ -138,13 +153,13 @@ cJSON *edgectl_json(const char *first, ...) {
     return document;
 }
 
-pid_t spawn_daemon(const char *program, const char *log, ...) {
+pid_t spawn_daemon(const char *program, int listener, const char *log, ...) {
     const char *args[SPAWN_MAX_ARGS] = {program};
     va_list ap;
     va_start(ap, log);
     collect_args(args, 1, ap);
     va_end(ap);
-    return start(program, args, "/dev/null", log, log);
+    return start(program, args, listener, "/dev/null", log, log);
 }
 
 int spawn_stop(pid_t pid) {

@@ -5,7 +5,7 @@
  * Runs the programs under test and keeps what they print; a temporary folder per test. One thread.
  */
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #define SPAWN_MAX_ARGS 32
@@ -34,7 +34,9 @@ struct spawned edgectl(const char *input, ...) __attribute__((__sentinel__));
 /* The same, expecting exit code 0 and one JSON document on standard output, for the caller to delete. */
 struct cJSON *edgectl_json(const char *first, ...) __attribute__((__sentinel__));
 
-/* Starts `program` with the arguments up to NULL; its standard output and error go to the file `log`. */
-pid_t spawn_daemon(const char *program, const char *log, ...) __attribute__((__sentinel__));
+/* Starts `program` with the arguments up to NULL and the listening socket, as a service manager hands it over; its
+ * standard output and error go to the file `log`. */
+pid_t spawn_daemon(const char *program, int listener, const char *log, ...)
+    __attribute__((__sentinel__));
 /* Ends it and returns its exit code. */
 int spawn_stop(pid_t pid);
