@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Float speed on one pinned thread: a network of the shared folder, and a 256 x 256 x 256 product as the kernels compute it, beside
+ * what this core can do at all, slice by slice in turn. Asserts bounds where they are given.
+ *
+ *     bench-float MODEL.tflite [MAX-US MIN-GFLOPS]
+ */
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernels/kernels.h"
+#include "model/graph.h"
+#include "model/tflite.h"
+#include "runtime/runtime.h"
+#include "tests/shared.h"
+
+#define SLICES 41
+#define RUNS_PER_SLICE 100 /* of the network */
+#define PRODUCTS_PER_SLICE 40
+#define PEAK_ROUNDS 200000
+#define SIDE 256
+#define FILE_MAX ((size_t)64 << 20)
+/* What the bounds were set on: the core that they are scaled from. */
+#define REFERENCE_PEAK 199.0
+
+static _Noreturn void die(const char *what) {
+    fprintf(stderr, "bench-float: %s\n", what);
+    exit(2);
+}
+
+static void *zeroed(size_t size) {
+    void *p = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
+    if (!p)
+        die("no memory");
+    return memset(p, 0, size);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, size_t n) {
+    qsort(v, n, sizeof(*v), ascending);
+    return v[n / 2];
+}
+
+static void pin(void) {
+    cpu_set_t all, one;
+    sched_getaffinity(0, sizeof(all), &all);
+    CPU_ZERO(&one);
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--)
+        if (CPU_ISSET(cpu, &all)) {
+            CPU_SET(cpu, &one);
+            break;
+        }
+    sched_setaffinity(0, sizeof(one), &one);
+}
+
+#ifdef __x86_64__
+/* Sixteen independent sums: enough to hide the latency of two units. */
+__attribute__((target("avx512f"))) static double peak_avx512(void) {
+    __m512 sums[16], a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
+    for (int i = 0; i < 16; i++)
+        sums[i] = _mm512_set1_ps((float)i);
+    uint64_t start = clock_now_ns();
+    for (int n = 0; n < PEAK_ROUNDS; n++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++)
+            sums[i] = _mm512_fmadd_ps(sums[i], a, b);
+    }
+    uint64_t ns = clock_now_ns() - start;
+    for (int i = 1; i < 16; i++)
+        sums[0] = _mm512_add_ps(sums[0], sums[i]);
+    volatile float keep = _mm512_cvtss_f32(sums[0]);
+    (void)keep;
+    return 2.0 * 16 * 16 * PEAK_ROUNDS / (double)ns;
+}
+
+/* GFLOP/s of multiply-adds in registers; 0 where that is not known. */
+static double peak(void) {
+    return tier_supported(TIER_AVX512VNNI) ? peak_avx512() : 0;
+}
+#else
+static double peak(void) {
+    return 0;
+}
+#endif
+
+struct product {
+    const struct kern_conv_impl *impl;
+    struct kern_conv shape;
+    void *packed, *scratch;
+    float *x, *y;
+};
+
+static void product_init(struct product *p) {
+    const struct kernels *kernels = kernels_get(tier_best());
+    p->shape = (struct kern_conv){.in_h = 1,
+                                  .in_w = SIDE,
+                                  .in_c = SIDE,
+                                  .out_h = 1,
+                                  .out_w = SIDE,
+                                  .out_c = SIDE,
+                                  .kernel_h = 1,
+                                  .kernel_w = 1,
+                                  .stride_h = 1,
+                                  .stride_w = 1,
+                                  .dilation_h = 1,
+                                  .dilation_w = 1,
+                                  .group_in_c = SIDE,
+                                  .out_min_f = -__builtin_inff(),
+                                  .out_max_f = __builtin_inff()};
+    p->impl = kernels->conv_f32[kern_conv_choose(kernels->conv_f32, &p->shape)];
+    float *filter = zeroed(SIDE * SIDE * sizeof(float));
+    p->x = zeroed(SIDE * SIDE * sizeof(float));
+    p->y = zeroed(SIDE * SIDE * sizeof(float));
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        filter[i] = (float)(i % 17) / 16.0f - 0.5f;
+        p->x[i] = (float)(i % 23) / 22.0f - 0.5f;
+    }
+    struct kern_conv_weights weights = {.filter = filter};
+    p->packed = zeroed(p->impl->packed_size(&p->shape));
+    p->scratch = zeroed(p->impl->scratch_size(&p->shape));
+    p->impl->pack(&p->shape, &weights, p->packed);
+    free(filter);
+}
+
+static void product_deinit(struct product *p) {
+    free(p->packed);
+    free(p->scratch);
+    free(p->x);
+    free(p->y);
+}
+
+/* GFLOP/s. */
+static double product_time(const struct product *p) {
+    uint64_t start = clock_now_ns();
+    for (int i = 0; i < PRODUCTS_PER_SLICE; i++)
+        p->impl->run(&p->shape, p->packed, p->x, p->y, p->scratch);
+    return 2.0 * SIDE * SIDE * SIDE * PRODUCTS_PER_SLICE / (double)(clock_now_ns() - start);
+}
+
+struct network {
+    struct image *image;
+    void *arena, *inputs[GRAPH_MAX_IO], *outputs[GRAPH_MAX_IO];
+};
+
+static void network_init(struct network *n, const char *name) {
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", shared_dir(), name);
+    struct diag diag;
+    struct map map;
+    struct graph *graph;
+    if (map_read_file(path, FILE_MAX, &map, &diag) ||
+        tflite_read(map.data, map.size, &graph, &diag) ||
+        image_build(graph, tier_best(), &n->image, &diag))
+        die(diag.text);
+    map_deinit(&map);
+    graph_free(graph);
+    n->arena = zeroed(image_arena_bytes(n->image));
+    for (uint32_t i = 0; i < image_n_inputs(n->image); i++)
+        n->inputs[i] = zeroed(image_input(n->image, i)->size);
+    for (uint32_t i = 0; i < image_n_outputs(n->image); i++)
+        n->outputs[i] = zeroed(image_output(n->image, i)->size);
+}
+
+static void network_deinit(struct network *n) {
+    for (uint32_t i = 0; i < image_n_inputs(n->image); i++)
+        free(n->inputs[i]);
+    for (uint32_t i = 0; i < image_n_outputs(n->image); i++)
+        free(n->outputs[i]);
+    free(n->arena);
+    image_unref(n->image);
+}
+
+/* Median microseconds of one run. */
+static double network_time(const struct network *n) {
+    double us[RUNS_PER_SLICE];
+    for (int i = 0; i < RUNS_PER_SLICE; i++) {
+        uint64_t start = clock_now_ns();
+        if (image_run(n->image, NULL, 1, (const void *const *)n->inputs, n->outputs, n->arena,
+                      NULL))
+            die("the network does not run");
+        us[i] = (double)(clock_now_ns() - start) / 1000;
+    }
+    return median(us, RUNS_PER_SLICE);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2 && argc != 4) {
+        fprintf(stderr, "usage: bench-float MODEL.tflite [MAX-US MIN-GFLOPS]\n");
+        return 2;
+    }
+    if (!shared_present(argv[1]))
+        return 77;
+    pin();
+    struct product product;
+    struct network network;
+    double us[SLICES], gflops[SLICES], peaks[SLICES];
+    network_init(&network, argv[1]);
+    product_init(&product);
+    for (int i = -3; i < SLICES; i++) {
+        double slice_peak = peak(), slice_gflops = product_time(&product);
+        double slice_us = network_time(&network);
+        if (i < 0)
+            continue;
+        peaks[i] = slice_peak;
+        gflops[i] = slice_gflops;
+        us[i] = slice_us;
+    }
+    double core = median(peaks, SLICES), done = median(gflops, SLICES);
+    double run = median(us, SLICES);
+    /* A core that is slower at the moment, or always, has its bounds in proportion. */
+    double scale = core > 0 && core < REFERENCE_PEAK ? core / REFERENCE_PEAK : 1;
+    printf("tier %s, one thread, medians of %d slices\n", tier_name(tier_best()), SLICES);
+    printf("%-34s %8.1f us\n", "network", run);
+    printf("%-34s %8.1f GFLOP/s by %s\n", "256 x 256 x 256", done, product.impl->name);
+    printf("%-34s %8.1f GFLOP/s\n", "multiply-adds in registers", core);
+    network_deinit(&network);
+    product_deinit(&product);
+    if (argc == 2)
+        return 0;
+    double max_us = strtod(argv[2], NULL) / scale, min_gflops = strtod(argv[3], NULL) * scale;
+    printf("bounds %.1f us, %.1f GFLOP/s\n", max_us, min_gflops);
+    return run > max_us || done < min_gflops;
+}

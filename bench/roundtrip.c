@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What serving costs: the round trip of one Infer call with a `raw` tensor, less the compute time that its reply states,
+ * beside a plain socket echo of the same bytes, call by call in turn. Asserts the ratio of the medians.
+ *
+ *     bench-roundtrip EDGED MODEL.tflite [MAX-RATIO]
+ *
+ * MODEL.tflite lies in the shared folder.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/clock.h"
+#include "tests/load/caller.h"
+#include "tests/load/networks.h"
+#include "tests/load/process.h"
+#include "tests/shared.h"
+
+#define CALLS 20000
+#define WARM_UP 2000
+#define MESSAGE_MAX (1 << 20)
+
+static void die(const char *what) {
+    fprintf(stderr, "bench-roundtrip: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static void write_all(int fd, const char *data, size_t size) {
+    while (size) {
+        ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+        if (n <= 0)
+            die("send");
+        data += n;
+        size -= (size_t)n;
+    }
+}
+
+/* Reads up to and with the next NUL. */
+static size_t read_message(int fd, char *ret) {
+    size_t len = 0;
+    do {
+        ssize_t n = recv(fd, ret + len, MESSAGE_MAX - len, 0);
+        if (n <= 0)
+            die("the server closed the connection");
+        len += (size_t)n;
+    } while (ret[len - 1] != '\0');
+    return len;
+}
+
+/* The other end of `fd` in a process of its own: answers each message with `reply` bytes. */
+static pid_t start_echo(int fd, int other, const char *reply, size_t reply_size) {
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    close(other);
+    static char message[MESSAGE_MAX];
+    for (;;) {
+        size_t len = 0;
+        do {
+            ssize_t n = recv(fd, message + len, sizeof(message) - len, 0);
+            if (n <= 0)
+                _exit(0);
+            len += (size_t)n;
+        } while (message[len - 1] != '\0');
+        write_all(fd, reply, reply_size);
+    }
+}
+
+static char *make_request(const char *model, size_t bytes) {
+    unsigned char *raw = malloc(bytes);
+    size_t text = sodium_base64_ENCODED_LEN(bytes, sodium_base64_VARIANT_ORIGINAL);
+    char *base64 = malloc(text), *request = malloc(text + 512);
+    if (!raw || !base64 || !request)
+        die("memory");
+    for (size_t i = 0; i < bytes; i++)
+        raw[i] = (unsigned char)(i * 37 % 251);
+    sodium_bin2base64(base64, text, raw, bytes, sodium_base64_VARIANT_ORIGINAL);
+    snprintf(request, text + 512,
+             "{\"method\":\"io.edged.Infer\",\"parameters\":{\"model\":\"%s\",\"inputs\":"
+             "[{\"raw\":\"%s\"}],\"outputForm\":\"raw\"}}",
+             model, base64);
+    free(raw);
+    free(base64);
+    return request;
+}
+
+static double number_after(const char *text, const char *key) {
+    const char *p = strstr(text, key);
+    if (!p) {
+        fprintf(stderr, "bench-roundtrip: no %s in %.200s\n", key, text);
+        exit(2);
+    }
+    return strtod(p + strlen(key), NULL);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *v, size_t n, double q) {
+    qsort(v, n, sizeof(*v), ascending);
+    return v[(size_t)(q * (double)(n - 1))];
+}
+
+/* Microseconds of each call: all of it, without the compute time, and of the echo. */
+struct times {
+    double call[CALLS], rest[CALLS], echo[CALLS];
+};
+
+static void measure(struct times *t, int edged, int echo, const char *request, size_t size) {
+    static char reply[MESSAGE_MAX], echoed[MESSAGE_MAX];
+    for (int i = -WARM_UP; i < CALLS; i++) {
+        uint64_t t0 = clock_now_ns();
+        write_all(edged, request, size);
+        read_message(edged, reply);
+        uint64_t t1 = clock_now_ns();
+        write_all(echo, request, size);
+        read_message(echo, echoed);
+        uint64_t t2 = clock_now_ns();
+        if (i < 0)
+            continue;
+        t->call[i] = (double)(t1 - t0) / 1000;
+        t->rest[i] = t->call[i] - number_after(reply, "\"computeNanoseconds\":") / 1000;
+        t->echo[i] = (double)(t2 - t1) / 1000;
+    }
+}
+
+static void print_row(const char *what, double *v) {
+    printf("%-22s %8.1f %8.1f\n", what, quantile(v, CALLS, 0.5), quantile(v, CALLS, 0.99));
+}
+
+/* Starts the daemon with the network as "network"; returns the bytes of its input. */
+static size_t start(struct process *process, const char *edged, const char *model) {
+    struct networks networks;
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", shared_dir(), model);
+    process_prepare(process);
+    networks_init(&networks);
+    networks_add_file(&networks, path, "network", process->models, 1);
+    size_t size = image_input(networks.list[0].image, 0)->size;
+    networks_deinit(&networks);
+    process_start(process, edged, "", 0);
+    return size;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench-roundtrip EDGED MODEL.tflite [MAX-RATIO]\n");
+        return 2;
+    }
+    if (!shared_present(argv[2]))
+        return 77;
+    static char reply[MESSAGE_MAX];
+    static struct times times;
+    struct process process;
+    struct caller caller;
+    char *request = make_request("network", start(&process, argv[1], argv[2]));
+    size_t request_size = strlen(request) + 1;
+    caller_open(&caller, process.socket);
+    write_all(caller.fd, request, request_size);
+    size_t reply_size = read_message(caller.fd, reply);
+
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        die("socketpair");
+    pid_t echo = start_echo(pair[1], pair[0], reply, reply_size);
+    close(pair[1]);
+    measure(&times, caller.fd, pair[0], request, request_size);
+    close(pair[0]);
+    waitpid(echo, NULL, 0);
+    caller_close(&caller);
+    process_stop(&process);
+    free(request);
+
+    double ratio = quantile(times.rest, CALLS, 0.5) / quantile(times.echo, CALLS, 0.5);
+    printf("%zu bytes out, %zu back, %d calls; us\n", request_size, reply_size, CALLS);
+    printf("%-22s %8s %8s\n", "", "p50", "p99");
+    print_row("call", times.call);
+    print_row("call less compute", times.rest);
+    print_row("socket echo", times.echo);
+    printf("ratio of medians %.2f\n", ratio);
+    return argc > 3 && ratio > strtod(argv[3], NULL) ? 1 : 0;
+}
