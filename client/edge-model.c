@@ -52,7 +52,7 @@ static const struct param info_table[] = {
     INFO_INT("p99Nanoseconds", p99_ns),
     INFO_INT("queueNanoseconds", queue_ns),
     INFO_INT("computeNanoseconds", compute_ns),
-    INFO("loadNanoseconds", load_ns, PARAM_INT, PARAM_OPTIONAL),
+    INFO_INT("loadNanoseconds", load_ns),
 };
 
 static int read_info(struct edge *edge, const cJSON *object, struct edge_model_info *ret) {

@@ -216,7 +216,7 @@ struct edge_model_info {
     int64_t items;                  /* runs, each item of a batch */
     int64_t p50_ns, p90_ns, p99_ns; /* compute time of a request */
     int64_t queue_ns, compute_ns;   /* of all requests together */
-    int64_t load_ns; /* reading and compiling took; 0 where the daemon does not say */
+    int64_t load_ns;                /* reading and compiling took */
 };
 
 struct edge_list {

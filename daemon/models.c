@@ -55,6 +55,7 @@ static void put_info(struct json_writer *w, const struct model *m) {
     put_uint(w, "p99Nanoseconds", histogram_quantile_ns(&m->compute, 0.99));
     put_uint(w, "queueNanoseconds", m->queue_ns);
     put_uint(w, "computeNanoseconds", m->compute.sum_ns);
+    put_uint(w, "loadNanoseconds", m->load_ns);
     json_end_object(w);
 }
 
@@ -189,9 +190,11 @@ static bool install(struct request *request, struct loading *op, struct model **
         reply_quota(request, "models", REGISTRY_MAX_MODELS, REGISTRY_MAX_MODELS);
     else if (r)
         reply_internal(request, r);
-    else
-        load->image = NULL;
-    return !r;
+    if (r)
+        return false;
+    (*ret_model)->load_ns = load->ns;
+    load->image = NULL;
+    return true;
 }
 
 static void on_done(struct job *job) {

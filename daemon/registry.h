@@ -28,6 +28,7 @@ struct model {
     unsigned n_sessions;
     unsigned n_pending;
     uint64_t n_requests, n_failures, n_items;
+    uint64_t load_ns; /* reading and compiling took; set by who loaded it */
     uint64_t queue_ns;
     struct histogram compute;
 };

@@ -57,8 +57,10 @@ static void install(struct server *server, struct startup_file *file) {
     else if (r)
         log_warning("%s is not loaded: %s", file->path,
                     r < 0 ? strerror(-r) : "there are too many networks");
-    else
-        load->image = NULL;
+    if (r)
+        return;
+    model->load_ns = load->ns;
+    load->image = NULL;
 }
 
 static void finish(struct startup *s) {

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/edgectl/daemon.h"
 #include "client/edgectl/source.h"
 
@@ -92,7 +91,7 @@ static const struct source_ops daemon_ops = {
 };
 
 static int convert_port(const struct edge_port *from, struct port *ret, struct diag *diag) {
-    bool fits = from->n_dims <= GRAPH_MAX_DIMS;
+    bool fits = from->n_dims <= GRAPH_MAX_DIMS && from->size <= GRAPH_MAX_BYTES;
     for (unsigned d = 0; d < from->n_dims && fits; d++)
         fits = from->shape[d] <= GRAPH_MAX_ELEMENTS;
     if (!fits)
@@ -113,11 +112,9 @@ static int convert_port(const struct edge_port *from, struct port *ret, struct d
 
 static int convert_ports(struct source *s, struct diag *diag) {
     const struct edge_model *m = s->model;
-    if (m->n_inputs == 0 || m->n_outputs == 0 || m->n_inputs > EDGE_MAX_TENSORS ||
-        m->n_outputs > EDGE_MAX_TENSORS)
-        return diag_set(diag, DAEMON_E_FAILED, "'%s' has no inputs or outputs, or too many",
-                        s->name);
-    struct port *ports = calloc(m->n_inputs + m->n_outputs, sizeof(*ports));
+    if (m->n_inputs > EDGE_MAX_TENSORS || m->n_outputs > EDGE_MAX_TENSORS)
+        return diag_set(diag, DAEMON_E_FAILED, "'%s' has too many inputs or outputs", s->name);
+    struct port *ports = calloc(m->n_inputs + m->n_outputs + 1, sizeof(*ports));
     if (!ports)
         return diag_set(diag, err_origin(-ENOMEM), "out of memory");
     s->memory = ports;
@@ -139,7 +136,6 @@ int source_open_daemon(const char *socket, const char *name, struct source **ret
         return diag_set(diag, err_origin(-ENOMEM), "out of memory");
     s->ops = &daemon_ops;
     s->socket = socket;
-    uint64_t start = clock_now_ns();
     int r = daemon_connect(socket, &s->edge, diag);
     if (r)
         return r;
@@ -153,9 +149,7 @@ int source_open_daemon(const char *socket, const char *name, struct source **ret
     s->has_frontend = s->model->frontend;
     s->stateful = s->model->info.state_bytes > 0;
     s->max_batch = RUNTIME_MAX_BATCH;
-    /* Without word from the daemon: what it takes until the network can be used from here. */
-    s->load_ns =
-        s->model->info.load_ns > 0 ? (uint64_t)s->model->info.load_ns : clock_now_ns() - start;
+    s->load_ns = (uint64_t)s->model->info.load_ns;
     r = convert_ports(s, diag);
     if (!r)
         *ret_source = steal(&s);

@@ -14,9 +14,16 @@
 
 int source_open(const struct ctl *ctl, const char *name, bool local, struct source **ret_source,
                 struct diag *diag) {
-    if (local || ctl_is_file(name))
-        return source_open_local(name, ctl->tier, ret_source, diag);
-    return source_open_daemon(ctl->socket, name, ret_source, diag);
+    _cleanup_(source_freep) struct source *source = NULL;
+    int r = local || ctl_is_file(name) ? source_open_local(name, ctl->tier, &source, diag)
+                                       : source_open_daemon(ctl->socket, name, &source, diag);
+    if (r)
+        return r;
+    if (source->n_inputs == 0 || source->n_outputs == 0)
+        return diag_set(diag, SOURCE_E_INVALID, "'%s' has no %s: there is nothing to run", name,
+                        source->n_inputs ? "outputs" : "inputs");
+    *ret_source = steal(&source);
+    return 0;
 }
 
 struct source *source_free(struct source *source) {

@@ -47,12 +47,16 @@ struct source_ops {
     void (*deinit)(struct source *source);
 };
 
+enum {
+    SOURCE_E_INVALID = 1, /* a network that cannot be run */
+};
+
 /* Reads a file and compiles it, or asks the daemon about a name. Non-zero: the diag says what failed and what to do. */
 _nodiscard_ int source_open_local(const char *path, enum tier tier, struct source **ret_source,
                                   struct diag *diag);
 _nodiscard_ int source_open_daemon(const char *socket, const char *name, struct source **ret_source,
                                    struct diag *diag);
-/* The one of the two that `name` and --local ask for. */
+/* The one of the two that `name` and --local ask for; it has at least one input and one output. */
 _nodiscard_ int source_open(const struct ctl *ctl, const char *name, bool local,
                             struct source **ret_source, struct diag *diag);
 struct source *source_free(struct source *source);

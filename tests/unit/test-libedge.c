@@ -522,7 +522,7 @@ END_TEST
 
 #define INFO                                                                                       \
     "{\"name\":\"m\",\"version\":\"1\",\"description\":\"d\",\"bytes\":1,\"arenaBytes\":2,"        \
-    "\"stateBytes\":3,"                                                                            \
+    "\"stateBytes\":3,\"loadNanoseconds\":14,"                                                     \
     "\"sessions\":4,\"pending\":5,\"requests\":6,\"failures\":7,\"items\":8,\"p50Nanoseconds\":9," \
     "\"p90Nanoseconds\":10,\"p99Nanoseconds\":11,\"queueNanoseconds\":12,\"computeNanoseconds\":"  \
     "13}"
@@ -534,7 +534,7 @@ START_TEST(test_list) {
     ck_assert_uint_eq(list->n, 2);
     ck_assert_str_eq(list->models[1].name, "m");
     ck_assert_int_eq(list->models[1].items, 8);
-    ck_assert_int_eq(list->models[1].load_ns, 0);
+    ck_assert_int_eq(list->models[1].load_ns, 14);
     /* It outlives later calls. */
     script("{\"parameters\":{\"models\":[1]}}");
     struct edge_list *none;
