@@ -12,6 +12,13 @@
 
 struct cJSON;
 
+/* AddressSanitizer keeps freed memory for a while: bounds on memory are wider then. */
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_SLACK_KIB 262144
+#else
+#define MEMORY_SLACK_KIB 0
+#endif
+
 struct daemon {
     char dir[64];
     char socket[108];
