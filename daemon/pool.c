@@ -107,8 +107,9 @@ void pool_submit(struct pool *pool, struct job *job) {
     job->state = JOB_QUEUED;
     list_append(&pool->queue, job);
     pool->n_queued++;
-    pthread_cond_signal(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
+    /* Not under the lock: the worker would wake only to wait for it. */
+    pthread_cond_signal(&pool->wake);
 }
 
 bool pool_cancel(struct pool *pool, struct job *job) {

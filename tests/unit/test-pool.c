@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon/pool and daemon/worker: every job is done once or cancelled, arenas follow, a hanging worker shows.
+ */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "daemon/pool.h"
+#include "daemon/worker.h"
+
+#define JOBS 2000
+
+struct task {
+    struct job job;
+    unsigned n_worked, n_done; /* by the worker, by the loop */
+    bool cancelled;
+};
+
+static uv_loop_t loop;
+static struct pool pool;
+static struct task tasks[JOBS];
+static size_t n_done, n_expected;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void after(void *userdata) {
+    ck_assert_ptr_eq(userdata, tasks);
+    if (n_done == n_expected)
+        uv_stop(&loop);
+}
+
+static void setup(void) {
+    memset(tasks, 0, sizeof(tasks));
+    n_done = 0;
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    ck_assert_int_eq(pool_init(&pool, &loop, 2, after, tasks), 0);
+}
+
+static void teardown(void) {
+    pool_deinit(&pool);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+
+static void work(struct job *job, struct worker *worker) {
+    struct task *task = container_of(job, struct task, job);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    char *scratch = worker_scratch(worker, 1000);
+    memset(scratch, 1, 1000);
+    task->n_worked++;
+}
+
+static void done(struct job *job) {
+    container_of(job, struct task, job)->n_done++;
+    n_done++;
+}
+
+static void submit(struct task *task) {
+    task->job.work = work;
+    task->job.done = done;
+    pool_submit(&pool, &task->job);
+}
+
+/* Random jobs are taken back, before, while and after they are worked on. */
+START_TEST(test_all_done) {
+    struct random random = {.state = 5};
+    for (int i = 0; i < JOBS; i++)
+        submit(&tasks[i]);
+    n_expected = JOBS;
+    for (int i = 0; i < JOBS / 2; i++) {
+        struct task *task = &tasks[random_below(&random, JOBS)];
+        if (!task->cancelled && pool_cancel(&pool, &task->job)) {
+            task->cancelled = true;
+            n_expected--;
+        }
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(n_done, n_expected);
+    for (int i = 0; i < JOBS; i++) {
+        ck_assert_uint_eq(tasks[i].n_worked, !tasks[i].cancelled);
+        ck_assert_uint_eq(tasks[i].n_done, !tasks[i].cancelled);
+        ck_assert_int_eq(tasks[i].job.state, JOB_IDLE);
+    }
+}
+END_TEST
+
+/* While the workers are held up: what waits, what can be taken back, what is seen as a hanging worker. */
+START_TEST(test_busy) {
+    size_t queued, running;
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 5; i++)
+        submit(&tasks[i]);
+    do
+        pool_load(&pool, &queued, &running);
+    while (running < 2);
+    ck_assert_uint_eq(queued, 3);
+    ck_assert(!pool_cancel(&pool, &tasks[0].job));
+    ck_assert(pool_cancel(&pool, &tasks[4].job));
+    ck_assert(pool_cancel(&pool, &tasks[4].job)); /* it is not worked on now either */
+    pool_stop_job(&tasks[0].job);
+    ck_assert(tasks[0].job.stop);
+    ck_assert(pool_healthy(&pool, UINT64_MAX / 2));
+    /* Later than when the workers began. */
+    uint64_t now = clock_now_ns();
+    while (clock_now_ns() < now + 2000000)
+        ;
+    ck_assert(!pool_healthy(&pool, 1000000));
+    pthread_mutex_unlock(&gate);
+    n_expected = 4;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(pool_healthy(&pool, 0));
+    pool_load(&pool, &queued, &running);
+    ck_assert_uint_eq(queued + running, 0);
+}
+END_TEST
+
+static void work_arena(struct job *job, struct worker *worker) {
+    struct task *task = container_of(job, struct task, job);
+    char *arena = worker_arena(worker, 300000);
+    ck_assert_ptr_nonnull(arena);
+    memset(arena, 1, 300000);
+    task->n_worked++;
+}
+
+/* An arena that is too small for a job grows. */
+START_TEST(test_arena) {
+    pool_set_arena(&pool, 100000);
+    tasks[0].job.work = work_arena;
+    tasks[0].job.done = done;
+    pool_submit(&pool, &tasks[0].job);
+    n_expected = 1;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(tasks[0].n_worked, 1);
+    pool_set_arena(&pool, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("pool");
+    TCase *t = tcase_create("pool");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, test_all_done);
+    tcase_add_test(t, test_busy);
+    tcase_add_test(t, test_arena);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
