@@ -31,6 +31,9 @@
 #define MAX_REGIONS 1024
 #define MAX_SESSIONS 4096
 
+/* Bytes that the allocator may keep when a connection ends. */
+#define KEEP_FREE ((size_t)1 << 20)
+
 #define LOG_BURST 10
 #define LOG_WINDOW_NS UINT64_C(10000000000)
 
@@ -132,8 +135,17 @@ void server_add_peer(struct server *server, int fd) {
     fd_close(copy);
 }
 
+/* What busy connections made the allocator keep goes back to the system. */
+static void give_memory_back(struct server *server) {
+    if (server->n_slots == 0)
+        request_drop_store(server);
+    if (mallinfo2().fordblks > KEEP_FREE)
+        malloc_trim(0);
+}
+
 void server_peer_closed(struct server *server) {
     server->n_peers--;
+    give_memory_back(server);
     if (!server->stopping && server->listener.n)
         listener_resume(&server->listener);
     else if (!server->n_peers) /* stopping, or started for one client only (varlink's exec:) */
