@@ -351,6 +351,126 @@ START_TEST(test_state) {
 }
 END_TEST
 
+/* int8 LSTM: x [1,2,3], 4 cells. */
+static struct graph *lstm_graph(void) {
+    struct graph *g;
+    int32_t in[15];
+    ck_assert_int_eq(graph_new(&g), 0);
+    in[0] = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 3, D(1, 2, 3), 0.05F, 1);
+    for (int gate = 0; gate < 4; gate++) {
+        in[1 + gate] = add(g, DTYPE_INT8, TENSOR_CONST, 2, D(4, 3), 0.01F, 0);
+        in[5 + gate] = add(g, DTYPE_INT8, TENSOR_CONST, 2, D(4, 4), 0.01F, 0);
+        in[9 + gate] = add(g, DTYPE_INT32, TENSOR_CONST, 1, D(4), 0, 0);
+    }
+    in[13] = add(g, DTYPE_INT8, TENSOR_STATE, 2, D(1, 4), 0.0078F, -2);
+    in[14] = add(g, DTYPE_INT16, TENSOR_STATE, 2, D(1, 4), 0x1p-12F, 0);
+    int32_t y = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 3, D(1, 2, 4), 0.0078F, -2);
+    struct op op = {.kind = OP_LSTM, .act = ACT_TANH, .n_inputs = 15, .n_outputs = 1};
+    op.lstm.cell_clip = 10;
+    ck_assert_int_eq(graph_add_op(g, &op, in, &y), 0);
+    port(g, &g->inputs, &g->n_inputs, in[0], "in");
+    port(g, &g->outputs, &g->n_outputs, y, "out");
+    return g;
+}
+
+START_TEST(test_lstm) {
+    static const float odd = 0.0003F, other = 0.01F;
+    struct graph *g = lstm_graph();
+    ck_assert_uint_eq(graph_op_macs(g, &g->ops[0]), 2 * 4 * 4 * (3 + 4));
+    check_is(g, 0, NULL);
+    g = lstm_graph();
+    g->tensors[g->ops[0].inputs[14]].quant.scales = &odd;
+    check_is(g, MODEL_E_UNSUPPORTED, "cell state");
+    g = lstm_graph();
+    g->tensors[g->ops[0].outputs[0]].quant.scales = &other;
+    check_is(g, MODEL_E_UNSUPPORTED, "hidden state and result");
+    g = lstm_graph();
+    g->tensors[g->ops[0].inputs[6]].quant.zero_point = 1;
+    check_is(g, MODEL_E_UNSUPPORTED, "operand 6 has a zero point");
+    g = lstm_graph();
+    g->ops[0].lstm.time_major = true; /* then the states are [2, 4] */
+    check_is(g, MODEL_E_INVALID, "states");
+    g = lstm_graph();
+    g->ops[0].lstm.cell_clip = NAN;
+    check_is(g, MODEL_E_INVALID, "cell clip");
+    g = lstm_graph();
+    g->ops[0].act = ACT_NONE;
+    check_is(g, MODEL_E_UNSUPPORTED, "activation");
+    g = lstm_graph();
+    ((int32_t *)g->ops[0].inputs)[14] = g->ops[0].inputs[13];
+    check_is(g, MODEL_E_INVALID, "state of another operator");
+}
+END_TEST
+
+/* int8 SVDF: x [1,5], 4 filters of rank 2, 3 steps of memory. */
+static struct graph *svdf_graph(void) {
+    struct graph *g;
+    int32_t in[5];
+    ck_assert_int_eq(graph_new(&g), 0);
+    in[0] = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 2, D(1, 5), 0.05F, 1);
+    in[1] = add(g, DTYPE_INT8, TENSOR_CONST, 2, D(4, 5), 0.01F, 0);
+    in[2] = add(g, DTYPE_INT16, TENSOR_CONST, 2, D(4, 3), 0.01F, 0);
+    in[3] = GRAPH_NONE;
+    in[4] = add(g, DTYPE_INT16, TENSOR_STATE, 2, D(1, 12), 0.02F, 0);
+    int32_t y = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 2, D(1, 2), 0.1F, -2);
+    struct op op = {.kind = OP_SVDF, .act = ACT_RELU, .n_inputs = 5, .n_outputs = 1};
+    op.svdf.rank = 2;
+    ck_assert_int_eq(graph_add_op(g, &op, in, &y), 0);
+    port(g, &g->inputs, &g->n_inputs, in[0], "in");
+    port(g, &g->outputs, &g->n_outputs, y, "out");
+    return g;
+}
+
+START_TEST(test_svdf) {
+    check_is(svdf_graph(), 0, NULL);
+    struct graph *g = svdf_graph();
+    g->ops[0].svdf.rank = 3;
+    check_is(g, MODEL_E_INVALID, "rank 3 for 4 filters");
+    g = svdf_graph();
+    g->ops[0].svdf.rank = 0;
+    check_is(g, MODEL_E_INVALID, "rank 0");
+    g = svdf_graph();
+    g->ops[0].act = ACT_TANH;
+    check_is(g, MODEL_E_UNSUPPORTED, "activation");
+    g = svdf_graph();
+    struct tensor *state = &g->tensors[g->ops[0].inputs[4]];
+    state->dtype = DTYPE_INT8; /* the time weights stay INT16 */
+    state->size /= 2;
+    check_is(g, MODEL_E_UNSUPPORTED, "weight matrix is INT16, not INT8");
+    g = svdf_graph();
+    state = &g->tensors[g->ops[0].inputs[4]];
+    state->dims[1] = 11;
+    state->size = 22;
+    check_is(g, MODEL_E_INVALID, "its state is not [1, 4 * 3]");
+}
+END_TEST
+
+static struct graph *add_graph(int n_b, const int32_t *b_dims, float result_scale) {
+    struct graph *g;
+    ck_assert_int_eq(graph_new(&g), 0);
+    int32_t a = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 2, D(3, 4), 0.05F, 1);
+    int32_t b = add(g, DTYPE_INT8, TENSOR_CONST, n_b, b_dims, 0.05F, 1);
+    int32_t y = add(g, DTYPE_INT8, TENSOR_ACTIVATION, 2, D(3, 4), result_scale, 0);
+    struct op op = {.kind = OP_ADD, .n_inputs = 2, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(g, &op, D(a, b), &y), 0);
+    port(g, &g->inputs, &g->n_inputs, a, "in");
+    port(g, &g->outputs, &g->n_outputs, y, "out");
+    return g;
+}
+
+START_TEST(test_broadcast) {
+    check_is(add_graph(1, D(4), 0.1F), 0, NULL);
+    check_is(add_graph(2, D(3, 1), 0.1F), 0, NULL);
+    check_is(add_graph(0, D(0), 0.1F), 0, NULL);
+    check_is(add_graph(1, D(3), 0.1F), MODEL_E_INVALID, "broadcast");
+    check_is(add_graph(3, D(2, 3, 4), 0.1F), MODEL_E_INVALID, "broadcast");
+    check_is(add_graph(1, D(4), 0x1p-30F), MODEL_E_UNSUPPORTED, "too small");
+    struct graph *g = add_graph(1, D(4), 0.1F);
+    g->ops[0].kind = OP_MAXIMUM;
+    check_is(g, MODEL_E_UNSUPPORTED, "differ in scale");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("graph");
     TCase *tc = tcase_create("graph");
@@ -364,6 +484,9 @@ int main(void) {
     tcase_add_test(tc, test_moves);
     tcase_add_test(tc, test_functions);
     tcase_add_test(tc, test_state);
+    tcase_add_test(tc, test_lstm);
+    tcase_add_test(tc, test_svdf);
+    tcase_add_test(tc, test_broadcast);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
