@@ -134,6 +134,7 @@ struct edge_timing {
  * whose `data` is NULL gets a pointer to memory of the library, valid until the next call on this connection, or into
  * `request->region`, valid as long as that. Names are valid until the next call. `ret_timing` may be NULL.
  *
+ * -E2BIG for a call of more than 16 MiB: put its inputs into a region.
  * -ENOBUFS also where there are more outputs than room. -EINVAL for a request that contradicts itself. -EBUSY while
  * sent requests wait to be received. EDGE_E_*.
  */
