@@ -186,6 +186,8 @@ int infer_handle(struct request *request) {
     infer->pending = true;
     request->job.work = infer_work;
     request->job.done = done;
+    if (infer->form != WIRE_FILE_DESCRIPTOR)
+        peer_allow_publish(request);
     if (infer->session)
         sessions_submit(infer->session, request);
     else

@@ -134,14 +134,43 @@ void peer_answer(struct request *request) {
     }
     request_settle(request);
     request->ready = true;
-    peer->out_bytes += request->reply.len;
+    peer->out_bytes += request->reply.len - request->sent;
     if (peer->barrier == request)
         peer->barrier = NULL;
-    if (request->call.oneway || peer->gone) {
+    bool is_out = request->reply.len && request->sent == request->reply.len;
+    if (request->call.oneway || peer->gone || is_out) {
         unlink_request(peer, request);
         request_free(request);
     }
     mark_dirty(peer);
+}
+
+struct peer_socket *peer_socket_unref(struct peer_socket *socket) {
+    if (!socket || --socket->n_refs)
+        return NULL;
+    fd_close(socket->fd);
+    free(socket);
+    return NULL;
+}
+
+/* On a worker. What cannot be sent now, and every error, is left to the loop. */
+static void publish(struct job *job) {
+    struct request *request = container_of(job, struct request, job);
+    struct iovec iov = {.iov_base = request->reply.data, .iov_len = request->reply.len};
+    size_t n;
+    if (request->reply.len &&
+        frame_send(request->socket->fd, &iov, 1, NULL, 0, MSG_DONTWAIT, &n) == 0)
+        request->sent = n;
+}
+
+/* While this request is the first one the loop sends nothing: answers behind it wait for it. */
+void peer_allow_publish(struct request *request) {
+    struct peer *peer = request->peer;
+    if (peer->first != request || request->call.oneway)
+        return;
+    request->socket = peer->socket;
+    request->socket->n_refs++;
+    request->job.publish = publish;
 }
 
 static void run(struct peer *peer, struct request *request) {
@@ -154,6 +183,8 @@ static void run(struct peer *peer, struct request *request) {
 /* A call that needs a worker takes its place in the queue, behind the peers that wait for one. */
 static void start(struct peer *peer, struct request *request) {
     struct server *server = peer->server;
+    if (request->method && request->method->flags != METHOD_WORKS)
+        pool_settle(&server->pool);
     if (request->method && (request->method->flags & METHOD_WORKS)) {
         if (server->waiting_first || !server_take_slot(server)) {
             peer->held = request;
@@ -428,7 +459,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 static void on_closed(uv_handle_t *handle) {
     struct peer *peer = handle->data;
     struct server *server = peer->server;
-    fd_close(peer->fd);
+    peer_socket_unref(peer->socket);
     free(peer);
     server_peer_closed(server);
 }
@@ -478,6 +509,8 @@ void peer_close(struct peer *peer) {
     charge_release(&peer->connection);
     peer->account = account_unref(peer->account);
     leave_server(peer);
+    /* A worker may still have the descriptor: the client shall notice now. */
+    shutdown(peer->fd, SHUT_RDWR);
     uv_close((uv_handle_t *)&peer->poll, on_closed);
 }
 
@@ -492,6 +525,11 @@ int peer_new(struct server *server, int fd_in, struct peer **ret_peer) {
         return err_origin(-ENOMEM);
     peer->server = server;
     peer->uid = cred.uid;
+    peer->socket = calloc(1, sizeof(*peer->socket));
+    if (!peer->socket) {
+        free(peer);
+        return err_origin(-ENOMEM);
+    }
     frame_reader_init(&peer->reader, (size_t)server->config.max_message);
     int r = account_get(&server->accounts, peer->uid, &peer->account);
     if (!r)
@@ -507,10 +545,12 @@ int peer_new(struct server *server, int fd_in, struct peer **ret_peer) {
         charge_release(&peer->bytes);
         charge_release(&peer->connection);
         account_unref(peer->account);
+        free(peer->socket);
         free(peer);
         return r;
     }
     peer->poll.data = peer;
+    *peer->socket = (struct peer_socket){.fd = fd, .n_refs = 1};
     peer->fd = fd;
     fd = -1;
     peer->id = ++server->n_peers_ever;

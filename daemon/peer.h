@@ -30,6 +30,13 @@ enum peer_state {
     PEER_CLOSING,  /* waits for the close callback of its handle */
 };
 
+/* The descriptor of a connection, open until the peer and every request that a worker may answer on it have let go. The
+ * count is the loop's, the number never changes. */
+struct peer_socket {
+    int fd;
+    unsigned n_refs;
+};
+
 struct peer {
     struct server *server;
     struct peer *prev, *next;
@@ -42,7 +49,8 @@ struct peer {
     bool want_write;
     bool is_dirty, is_waiting;
 
-    int fd;
+    int fd; /* of the socket */
+    struct peer_socket *socket;
     int events; /* what is polled for */
     uv_poll_t poll;
     struct frame_reader reader;
@@ -71,5 +79,9 @@ void peer_drain(struct peer *peer);
 void peer_pump(struct peer *peer);
 /* The call that was held has its slot now. */
 void peer_run_held(struct peer *peer);
+/* Lets the worker send the answer itself where no other can come before it: one thread less on the way. */
+void peer_allow_publish(struct request *request);
+/* Accepts NULL; returns NULL. */
+struct peer_socket *peer_socket_unref(struct peer_socket *socket);
 /* The reply of a request is written. Frees the request where nobody wants it; gives its slot back. */
 void peer_answer(struct request *request);

@@ -35,8 +35,7 @@ static void list_remove(struct job_list *list, struct job *job) {
 }
 
 /* Takes the whole list at once, so that a burst of completions costs one wake-up and one lock. */
-static void on_async(uv_async_t *async) {
-    struct pool *pool = async->data;
+static void collect(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
     struct job *job = pool->done.first;
     pool->done = (struct job_list){0};
@@ -47,6 +46,11 @@ static void on_async(uv_async_t *async) {
         job->done(job);
         job = next;
     }
+}
+
+static void on_async(uv_async_t *async) {
+    struct pool *pool = async->data;
+    collect(pool);
     pool->after(pool->userdata);
 }
 
@@ -59,6 +63,7 @@ static int start_workers(struct pool *pool, unsigned n_workers) {
     for (unsigned i = 0; i < n_workers && !r; i++) {
         struct worker *w = &pool->workers[i];
         *w = (struct worker){.pool = pool, .index = i};
+        pthread_mutex_init(&w->publishing, NULL);
         r = -pthread_create(&w->thread, NULL, worker_main, w);
         if (!r)
             pool->n_workers++;
@@ -91,6 +96,9 @@ void pool_deinit(struct pool *pool) {
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_workers; i++)
         pthread_join(pool->workers[i].thread, NULL);
+    collect(pool);
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        pthread_mutex_destroy(&pool->workers[i].publishing);
     if (pool->async_open)
         uv_close((uv_handle_t *)&pool->async, NULL);
     pool->async_open = false;
@@ -126,6 +134,15 @@ bool pool_cancel(struct pool *pool, struct job *job) {
 
 void pool_stop_job(struct job *job) {
     __atomic_store_n(&job->stop, true, __ATOMIC_RELAXED);
+}
+
+void pool_settle(struct pool *pool) {
+    /* Who is sending holds the lock until the job is in the list. */
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        pthread_mutex_lock(&pool->workers[i].publishing);
+        pthread_mutex_unlock(&pool->workers[i].publishing);
+    }
+    collect(pool);
 }
 
 void pool_load(struct pool *pool, size_t *ret_queued, size_t *ret_running) {

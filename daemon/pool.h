@@ -29,6 +29,8 @@ enum job_state {
 struct job {
     /* On a worker. May use only the job's owner, immutable things and the worker. */
     void (*work)(struct job *job, struct worker *worker);
+    /* On the worker, then: sends the result to whom it concerns, if that can be done from here. May be NULL. */
+    void (*publish)(struct job *job);
     /* On the loop; may free the job. */
     void (*done)(struct job *job);
     bool stop;         /* atomic: set by pool_stop_job(), looked at by work() */
@@ -62,7 +64,7 @@ struct pool {
 /* Starts n_workers threads, 1 to POOL_MAX_WORKERS. -ENOMEM, -EAGAIN. */
 _nodiscard_ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers,
                           void (*after)(void *userdata), void *userdata);
-/* Waits for running jobs. Jobs still queued are forgotten: the caller has cancelled its own. The loop must run once
+/* Waits for running jobs and calls their done(). Jobs still queued are forgotten: the caller has cancelled its own. The loop must run once
  * more, for the handle to close. */
 void pool_deinit(struct pool *pool);
 
@@ -72,6 +74,9 @@ void pool_submit(struct pool *pool, struct job *job);
 _nodiscard_ bool pool_cancel(struct pool *pool, struct job *job);
 /* Asks a running job to end early; its done() comes. */
 void pool_stop_job(struct job *job);
+
+/* Calls done() of every job whose answer a worker has sent already: what a client knows, the loop then knows too. */
+void pool_settle(struct pool *pool);
 
 /* How many jobs wait and how many are being worked on. */
 void pool_load(struct pool *pool, size_t *ret_queued, size_t *ret_running);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "daemon/dispatch.h"
+#include "daemon/peer.h"
 #include "daemon/server.h"
 
 int request_new(struct server *server, struct request **ret_request) {
@@ -49,6 +50,8 @@ void request_settle(struct request *request) {
         request->op_free(request);
     request->op_free = NULL;
     request->op = NULL;
+    request->socket = peer_socket_unref(request->socket);
+    request->job.publish = NULL;
     frame_fds_reset(&request->message.fds);
     buffer_reset(&request->message.text, REQUEST_KEEP);
     /* The tree is the arena's. */

@@ -21,6 +21,7 @@
 
 struct method;
 struct peer;
+struct peer_socket;
 struct server;
 
 #define REQUEST_KEEP ((size_t)16 << 10) /* of each buffer of a recycled request */
@@ -47,7 +48,8 @@ struct request {
     bool ready; /* the reply is there */
     struct buffer reply;
     size_t sent;
-    int reply_fd; /* goes with the reply; -1: none */
+    struct peer_socket *socket; /* a reference: the worker may send the reply; NULL: it may not */
+    int reply_fd;               /* goes with the reply; -1: none */
 
     struct charge bytes, descriptors;
 };

@@ -186,6 +186,8 @@ static void on_signal(uv_signal_t *handle, _unused_ int number) {
 
 static void on_loaded(struct server *server) {
     char text[256];
+    if (server->stopping)
+        return;
     malloc_trim(0);
     server_status_text(server, text, sizeof(text));
     notify_ready(text);

@@ -74,9 +74,13 @@ void *worker_main(void *data) {
         job->work(job, worker);
         job->busy_ns = clock_now_ns() - begin;
         __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+        pthread_mutex_lock(&worker->publishing);
+        if (job->publish)
+            job->publish(job);
+        pool_finish(worker->pool, job);
+        pthread_mutex_unlock(&worker->publishing);
         if (worker->scratch.size > WORKER_KEEP)
             resize(&worker->scratch, 0);
-        pool_finish(worker->pool, job);
     }
     map_deinit(&worker->arena);
     map_deinit(&worker->scratch);

@@ -21,9 +21,10 @@ struct worker {
     struct pool *pool;
     unsigned index;
     pthread_t thread;
-    struct map arena;   /* of the networks */
-    struct map scratch; /* inputs and outputs of a job */
-    uint64_t beat;      /* atomic: when the slice of work at hand began, 0 while idle */
+    struct map arena;           /* of the networks */
+    struct map scratch;         /* inputs and outputs of a job */
+    pthread_mutex_t publishing; /* held from sending a result until the loop can have the job */
+    uint64_t beat;              /* atomic: when the slice of work at hand began, 0 while idle */
 };
 
 /* Body of the thread. */

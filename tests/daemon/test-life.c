@@ -400,6 +400,22 @@ START_TEST(test_drain) {
 }
 END_TEST
 
+/* The second signal does not wait for anybody. */
+START_TEST(test_stop_at_once) {
+    begin((const char *const[]){"slow", NULL}, NULL);
+    client_sendf(&client, "{'method':'io.edged.RegisterRegion','parameters':{'size':4194304}}");
+    cJSON_Delete(expect_success(&client));
+    for (int i = 0; i < 40; i++)
+        client_sendf(&client, "{'method':'io.edged.Infer','parameters':{'model':'slow','inputs':"
+                              "[{'region':'r1','size':524288}],'outputForm':'region',"
+                              "'outputRegion':'r1','outputOffset':2097152}}");
+    cJSON_Delete(expect_success(&client));
+    kill(edged.pid, SIGTERM);
+    daemon_wait(&edged, "STOPPING=1");
+    end();
+}
+END_TEST
+
 START_TEST(test_watchdog) {
     setenv("WATCHDOG_USEC", "200000", 1);
     begin(NULL, NULL);
@@ -482,6 +498,7 @@ int main(void) {
     tcase_add_test(t, test_descriptors_run_out);
     tcase_add_test(t, test_access);
     tcase_add_test(t, test_drain);
+    tcase_add_test(t, test_stop_at_once);
     tcase_add_test(t, test_watchdog);
     tcase_add_test(t, test_exec);
     tcase_add_test(t, test_command_line);
