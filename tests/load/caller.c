@@ -134,18 +134,27 @@ int64_t caller_int(const struct caller *caller, const char *key) {
     return v;
 }
 
-void caller_settle(struct caller *caller) {
-    static const char *const keys[] = {"sessions", "regions", "queued", "running"};
+/* Asks for the status until the sum of the members is what it should be. */
+static void await_sum(struct caller *caller, const char *const *keys, size_t n_keys, int64_t due) {
     uint64_t end = clock_now_ns() + UINT64_C(60000000000);
     for (;;) {
+        int64_t sum = 0;
         caller_simple(caller, "Status", NULL, NULL);
-        int64_t left = caller_int(caller, "connections") - 1;
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-            left += caller_int(caller, keys[i]);
-        if (left == 0)
+        for (size_t i = 0; i < n_keys; i++)
+            sum += caller_int(caller, keys[i]);
+        if (sum == due)
             return;
-        expect(clock_now_ns() < end, "after 60 s still there: %.500s",
+        expect(clock_now_ns() < end, "after 60 s still: %.500s",
                (const char *)caller->message.text.data);
         usleep(5000);
     }
+}
+
+void caller_await_connections(struct caller *caller, int64_t n) {
+    await_sum(caller, (const char *const[]){"connections"}, 1, n);
+}
+
+void caller_settle(struct caller *caller) {
+    static const char *const keys[] = {"connections", "sessions", "regions", "queued", "running"};
+    await_sum(caller, keys, ARRAY_SIZE(keys), 1);
 }

@@ -47,5 +47,7 @@ void caller_simple(struct caller *caller, const char *method, const char *key, c
 const char *caller_string(const struct caller *caller, const char *key);
 int64_t caller_int(const struct caller *caller, const char *key);
 
+/* Waits until the daemon counts `n` connections, this one included. */
+void caller_await_connections(struct caller *caller, int64_t n);
 /* Waits until nothing of other connections is left in the daemon: no connection but this, no session, region or work. */
 void caller_settle(struct caller *caller);

@@ -38,6 +38,7 @@ struct fixture {
     struct networks networks;
     size_t size; /* of MODEL's input */
     size_t float_size;
+    struct caller control; /* asks how the daemon is */
     struct caller stalled[STALLED];
 };
 
@@ -194,6 +195,8 @@ static void test_many_connections(struct fixture *f) {
     enum { N = 300 };
     static struct caller callers[N];
     unsigned served = 0;
+    /* The bystander, the control connection and those that stall. */
+    caller_await_connections(&f->control, STALLED + 2);
     for (int i = 0; i < N; i++) {
         caller_open(&callers[i], f->process.socket);
         static const char text[] = "{\"method\":\"org.varlink.service.GetInfo\"}";
@@ -201,7 +204,6 @@ static void test_many_connections(struct fixture *f) {
                   caller_receive(&callers[i]) && !callers[i].reply.error;
     }
     printf("of %d connections %u were served\n", N, served);
-    /* The bystander, the control connection and those that stall have theirs. */
     expect(served == MAX_CONNECTIONS - STALLED - 2, "%d were due", MAX_CONNECTIONS - STALLED - 2);
     for (int i = 0; i < N; i++)
         caller_close(&callers[i]);
@@ -407,13 +409,12 @@ int main(int argc, char **argv) {
     }
     static struct fixture f;
     struct bystander bystander;
-    struct caller control;
     printf("seed %d\n", SEED);
     process_prepare(&f.process);
     make_networks(&f, argv[2]);
     process_start(&f.process, argv[1], CONFIG, 0);
-    caller_open(&control, f.process.socket);
-    caller_settle(&control);
+    caller_open(&f.control, f.process.socket);
+    caller_settle(&f.control);
     unsigned fds = process_fds(&f.process);
 
     bystander_start(&bystander, f.process.socket, MODEL, f.size);
@@ -423,10 +424,10 @@ int main(int argc, char **argv) {
     bystander_stop(&bystander);
     end_stall(&f);
     test_hoarding(&f);
-    caller_settle(&control);
+    caller_settle(&f.control);
     expect(process_fds(&f.process) == fds, "%u descriptors, %u before", process_fds(&f.process),
            fds);
-    caller_close(&control);
+    caller_close(&f.control);
     process_stop(&f.process);
     networks_deinit(&f.networks);
     return 0;
