@@ -39,8 +39,8 @@ enum edge_error {
     EDGE_E_MODEL_EXISTS = 2,
     EDGE_E_INVALID_MODEL = 3,  /* the file is no network the daemon can run */
     EDGE_E_INVALID_TENSOR = 4, /* a tensor does not fit the network */
-    EDGE_E_INVALID_PARAMETER =
-        5, /* the call as such: a field is unknown, missing or of the wrong kind */
+    /* the call as such: a field is unknown, missing or of the wrong kind */
+    EDGE_E_INVALID_PARAMETER = 5,
     EDGE_E_INVALID_REGION = 6,
     EDGE_E_REGION_NOT_FOUND = 7,
     EDGE_E_SESSION_NOT_FOUND = 8,
@@ -96,13 +96,13 @@ const char *edge_error_text(const struct edge *edge);
 /* One input or output. */
 struct edge_tensor {
     const char *name; /* input: NULL where the network has only one. Output: set by the library */
-    enum edge_datatype
-        datatype;    /* input: of `data`; FP32 to an integer network is quantized by the daemon */
+    /* Input: of `data`; FP32 to an integer network is quantized by the daemon. */
+    enum edge_datatype datatype;
     unsigned n_dims; /* input: 0 leaves the shape, and the batch, to the daemon */
-    int64_t shape
-        [EDGE_MAX_DIMS]; /* as declared, or N times as long in its first axis for a batch of N */
-    void *data;          /* row major. Input: only read. Output: see edge_infer() */
-    size_t size;         /* bytes of data */
+    /* As declared, or N times as long in its first axis for a batch of N. */
+    int64_t shape[EDGE_MAX_DIMS];
+    void *data;  /* row major. Input: only read. Output: see edge_infer() */
+    size_t size; /* bytes of data */
 };
 
 struct edge_request {
@@ -111,11 +111,11 @@ struct edge_request {
     size_t n_inputs;
     const char *const *outputs; /* names of the wanted outputs; NULL: all */
     size_t n_outputs;
-    struct edge_session
-        *session; /* items are consecutive steps of it; NULL: each item starts afresh */
-    bool real;    /* outputs in FP32, dequantized, instead of the network's own datatypes */
-    struct edge_region
-        *region;   /* the daemon writes the outputs there; NULL: they come in the reply */
+    /* Items are consecutive steps of it; NULL: each item starts afresh. */
+    struct edge_session *session;
+    bool real; /* outputs in FP32, dequantized, instead of the network's own datatypes */
+    /* The daemon writes the outputs there; NULL: they come in the reply. */
+    struct edge_region *region;
     size_t offset; /* where in the region, a multiple of 8; each further output at the next one */
 };
 

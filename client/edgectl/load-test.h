@@ -18,8 +18,8 @@
 
 struct load_plan {
     uint32_t callers;
-    uint32_t
-        threads; /* of them computing at a time; the others wait for their turn. callers: no limit */
+    /* Of them computing at a time; the others wait for their turn. As many as callers: no limit. */
+    uint32_t threads;
     uint32_t batch;
     double seconds;
 };
