@@ -239,4 +239,6 @@ void infer_work(struct job *job, struct worker *worker) {
         map_deinit(&run.maps[i]);
     map_deinit(&run.out);
     fd_close(run.out_fd);
+    /* Before the answer is sent: a client that has it finds its descriptors closed. */
+    frame_fds_reset(&request->message.fds);
 }

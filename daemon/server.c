@@ -75,7 +75,8 @@ void server_notify_status(struct server *server) {
 /* The set of images in memory has changed. */
 static void on_registry_changed(void *userdata) {
     struct server *server = userdata;
-    pool_set_arena(&server->pool, registry_arena_bytes(&server->registry));
+    if (!server->stopping) /* at the end the pool goes before the models */
+        pool_set_arena(&server->pool, registry_arena_bytes(&server->registry));
 }
 
 /* Slots are free: the peers that wait get one each, in turn. */

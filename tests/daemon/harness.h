@@ -12,8 +12,8 @@
 
 struct cJSON;
 
-/* AddressSanitizer keeps freed memory for a while: bounds on memory are wider then. */
-#ifdef __SANITIZE_ADDRESS__
+/* Sanitizers need memory of their own: bounds are wider then. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEMORY_SLACK_KIB 262144
 #else
 #define MEMORY_SLACK_KIB 0

@@ -407,8 +407,7 @@ START_TEST(test_stop_at_once) {
     cJSON_Delete(expect_success(&client));
     for (int i = 0; i < 40; i++)
         client_sendf(&client, "{'method':'io.edged.Infer','parameters':{'model':'slow','inputs':"
-                              "[{'region':'r1','size':524288}],'outputForm':'region',"
-                              "'outputRegion':'r1','outputOffset':2097152}}");
+                              "[{'region':'r1','size':524288}],'outputs':[]}}");
     cJSON_Delete(expect_success(&client));
     kill(edged.pid, SIGTERM);
     daemon_wait(&edged, "STOPPING=1");
