@@ -97,12 +97,23 @@ static void pump_dirty(struct server *server) {
     }
 }
 
+/* What a connection that has ended made the allocator keep goes back to the system, once nothing is under way. */
+static void give_memory_back(struct server *server) {
+    if (!server->may_give_back || server->n_slots)
+        return;
+    server->may_give_back = false;
+    request_drop_store(server);
+    if (mallinfo2().fordblks > KEEP_FREE)
+        malloc_trim(0);
+}
+
 /* A batch of jobs is done: each peer sends its answers in one go, then goes on. */
 static void after_jobs(void *userdata) {
     struct server *server = userdata;
     pump_dirty(server);
     grant_slots(server);
     pump_dirty(server);
+    give_memory_back(server);
 }
 
 /* The connection waits for an answer to its first call: it gets one that says why it is turned away. */
@@ -136,16 +147,9 @@ void server_add_peer(struct server *server, int fd) {
     fd_close(copy);
 }
 
-/* What busy connections made the allocator keep goes back to the system. */
-static void give_memory_back(struct server *server) {
-    if (server->n_slots == 0)
-        request_drop_store(server);
-    if (mallinfo2().fordblks > KEEP_FREE)
-        malloc_trim(0);
-}
-
 void server_peer_closed(struct server *server) {
     server->n_peers--;
+    server->may_give_back = true;
     give_memory_back(server);
     if (!server->stopping && server->listener.n)
         listener_resume(&server->listener);

@@ -35,6 +35,7 @@ struct server {
     enum tier tier;
     uint64_t started_ns;
     bool stopping;
+    bool may_give_back; /* a connection has ended since memory was last given back */
 
     uv_loop_t loop;
     uv_signal_t signals[2];
