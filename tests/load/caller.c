@@ -157,4 +157,7 @@ void caller_await_connections(struct caller *caller, int64_t n) {
 void caller_settle(struct caller *caller) {
     static const char *const keys[] = {"connections", "sessions", "regions", "queued", "running"};
     await_sum(caller, keys, ARRAY_SIZE(keys), 1);
+    /* What a worker has just finished may still be on its way to the loop: let that go round. */
+    for (int i = 0; i < 20; i++)
+        caller_simple(caller, "Status", NULL, NULL);
 }

@@ -24,8 +24,8 @@
 #define CONNECTIONS 8
 #define CALLS 2000
 #define SEED 20240229
-/* What the allocator may keep although it was freed: more than before any call, and from round to round. Of shared
- * memory each network's pages stay, once it has run. */
+/* What the allocator may keep although it was freed (its caches for each thread fill up in the course of some rounds):
+ * more than before any call, and from round to round. Of shared memory a network's pages stay once it has run. */
 #define ANON_TOLERANCE ((size_t)3 << 19)
 #define RSS_TOLERANCE ((size_t)1 << 20)
 #define POLL_TIMEOUT_MS 120000
