@@ -33,6 +33,7 @@
 
 static glob_t networks;
 static uint64_t seed;
+static size_t thin = 1; /* one of so many cuts and flips is tried */
 
 /* A result is an error that says why, or a network that passes. */
 static void check_result(int r, struct graph *graph, struct diag *diag) {
@@ -76,7 +77,7 @@ static uint8_t *guarded(size_t size) {
 }
 
 static size_t next_length(size_t len) {
-    return len + (len < EVERY_LENGTH ? 1 : CUT_STEP);
+    return len + (len < EVERY_LENGTH ? 1 : CUT_STEP) * thin;
 }
 
 static struct map read_file(int i) {
@@ -101,7 +102,7 @@ START_TEST(test_tflite_flips) {
     struct random random = {.state = seed + (uint64_t)_i};
     uint8_t *copy = guarded(map.size);
     memcpy(copy, map.data, map.size);
-    for (int i = 0; i < FLIPS; i++) {
+    for (size_t i = 0; i < FLIPS / thin; i++) {
         size_t at = random_below(&random, (uint32_t)map.size);
         uint8_t bit = (uint8_t)(1U << random_below(&random, 8));
         copy[at] ^= bit;
@@ -174,7 +175,7 @@ START_TEST(test_edge_flips) {
     if (fd < 0)
         return;
     uint8_t *data = map_private(fd, size);
-    for (int i = 0; i < FLIPS; i++) {
+    for (size_t i = 0; i < FLIPS / thin; i++) {
         size_t at = random_below(&random, (uint32_t)size);
         uint8_t bit = (uint8_t)(1U << random_below(&random, 8));
         data[at] ^= bit;
@@ -192,7 +193,7 @@ START_TEST(test_edge_forged) {
     struct random random = {.state = seed + (uint64_t)_i};
     _cleanup_(fd_closep) int fd = edge_memfd(_i, &size);
     uint8_t *data = NULL;
-    for (int i = 0; fd >= 0 && i < FLIPS; i++) {
+    for (size_t i = 0; fd >= 0 && i < FLIPS / thin; i++) {
         uint8_t table[HEADER_SIZE + 3 * ENTRY_SIZE];
         if (!data)
             data = map_private(fd, size);
@@ -215,12 +216,14 @@ START_TEST(test_edge_forged) {
 }
 END_TEST
 
-/* `test-truncation tflite` or `test-truncation edge`: half of the work each. */
+/* `test-truncation tflite [THIN]` or `test-truncation edge [THIN]`: half of the work each. */
 int main(int argc, char **argv) {
     const char *given = getenv("TEST_SEED");
     bool edge = argc > 1 && strcmp(argv[1], "edge") == 0;
+    if (argc > 2)
+        thin = MAX(strtoul(argv[2], NULL, 10), (size_t)1);
     seed = given ? strtoull(given, NULL, 0) : DEFAULT_SEED;
-    printf("TEST_SEED=%llu\n", (unsigned long long)seed);
+    printf("TEST_SEED=%llu, one of %zu cuts and flips\n", (unsigned long long)seed, thin);
     networks_find(&networks, true);
     int n = (int)networks.gl_pathc;
     Suite *suite = suite_create("truncation");
