@@ -30,18 +30,26 @@ void listener_init(struct listener *listener, struct server *server) {
     *listener = (struct listener){.server = server, .spare = open_spare()};
 }
 
-/* True: a connection was shed, there may be more. */
-static bool shed(struct listener *listener, int fd) {
+enum shed {
+    SHED_ONE,  /* there may be more */
+    SHED_NONE, /* nobody waits: the kernel asks for a descriptor before it looks */
+    SHED_FAILED,
+};
+
+static enum shed shed(struct listener *listener, int fd) {
     if (listener->spare < 0)
-        return false;
+        return SHED_FAILED;
     listener->spare = fd_close(listener->spare);
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    bool nobody = client < 0 && errno == EAGAIN;
     fd_close(client);
     listener->spare = open_spare();
+    if (client < 0)
+        return nobody ? SHED_NONE : SHED_FAILED;
     listener->server->n_refused++;
     if (server_may_log(listener->server))
         log_warning("a connection was refused: no descriptors left");
-    return client >= 0;
+    return SHED_ONE;
 }
 
 static void pause_accepting(struct listener *listener) {
@@ -67,8 +75,14 @@ static bool accept_one(struct listener *listener, int fd) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        if (shed(listener, fd))
+        switch (shed(listener, fd)) {
+        case SHED_ONE:
             return true;
+        case SHED_NONE:
+            return false;
+        case SHED_FAILED:
+            break;
+        }
         pause_accepting(listener);
         return false;
     default:

@@ -64,8 +64,8 @@ struct pool {
 /* Starts n_workers threads, 1 to POOL_MAX_WORKERS. -ENOMEM, -EAGAIN. */
 _nodiscard_ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers,
                           void (*after)(void *userdata), void *userdata);
-/* Waits for running jobs and calls their done(). Jobs still queued are forgotten: the caller has cancelled its own. The loop must run once
- * more, for the handle to close. */
+/* Waits for running jobs and calls their done(). Jobs still queued are forgotten: the caller has cancelled its
+ * own. The loop must run once more, for the handle to close. */
 void pool_deinit(struct pool *pool);
 
 /* Puts it at the end of the queue. Its work and done are set. */

@@ -24,8 +24,8 @@ struct peer;
 struct peer_socket;
 struct server;
 
-#define REQUEST_KEEP ((size_t)16 << 10) /* of each buffer of a recycled request */
-#define REQUEST_KEEP_COUNT 128
+#define REQUEST_KEEP ((size_t)8 << 10) /* of each buffer of a recycled request */
+#define REQUEST_KEEP_COUNT 64
 
 struct request {
     struct job job;
