@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What serving costs: the round trip of one Infer call with a `raw` tensor, less the compute time that its reply states,
- * beside a plain socket echo of the same bytes, call by call in turn. Asserts the ratio of the medians.
+ * beside a plain socket echo of the same bytes, call by call in turn. Asserts the ratio of the medians. Waking up a
+ * process on another core costs several times what it costs on one's own, so that an echo that may run anywhere tells
+ * little: it is pinned, once to another core than the client's, which the ratio is of, and once to the same for
+ * comparison. The daemon runs where the scheduler wants.
  *
  *     bench-roundtrip EDGED MODEL.tflite [MAX-RATIO]
  *
@@ -9,6 +12,7 @@
  */
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +59,34 @@ static size_t read_message(int fd, char *ret) {
     return len;
 }
 
-/* The other end of `fd` in a process of its own: answers each message with `reply` bytes. */
-static pid_t start_echo(int fd, int other, const char *reply, size_t reply_size) {
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    close(other);
+/* The number of CPU `index` of those this process may use, or of its last. */
+static int nth_cpu(int index) {
+    cpu_set_t set;
+    int found = 0;
+    sched_getaffinity(0, sizeof(set), &set);
+    for (int cpu = 0; cpu < CPU_SETSIZE && index >= 0; cpu++)
+        if (CPU_ISSET(cpu, &set)) {
+            found = cpu;
+            index--;
+        }
+    return found;
+}
+
+static void pin(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        die("sched_setaffinity");
+}
+
+/* A process of its own on a core that answers each message with a reply. */
+struct echo {
+    int fd;
+    pid_t pid;
+};
+
+static _Noreturn void serve_echo(int fd, const char *reply, size_t reply_size) {
     static char message[MESSAGE_MAX];
     for (;;) {
         size_t len = 0;
@@ -72,6 +98,28 @@ static pid_t start_echo(int fd, int other, const char *reply, size_t reply_size)
         } while (message[len - 1] != '\0');
         write_all(fd, reply, reply_size);
     }
+}
+
+static void echo_start(struct echo *ret_echo, int cpu, const char *reply, size_t reply_size) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        die("socketpair");
+    pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        close(pair[0]);
+        pin(cpu);
+        serve_echo(pair[1], reply, reply_size);
+    }
+    close(pair[1]);
+    *ret_echo = (struct echo){.fd = pair[0], .pid = pid};
+}
+
+static void echo_stop(struct echo *echo) {
+    shutdown(echo->fd, SHUT_RDWR);
+    close(echo->fd);
+    waitpid(echo->pid, NULL, 0);
 }
 
 static char *make_request(const char *model, size_t bytes) {
@@ -111,26 +159,33 @@ static double quantile(double *v, size_t n, double q) {
     return v[(size_t)(q * (double)(n - 1))];
 }
 
-/* Microseconds of each call: all of it, without the compute time, and of the echo. */
-struct times {
-    double call[CALLS], rest[CALLS], echo[CALLS];
+enum {
+    ECHO_ACROSS, /* on another core than the client's */
+    ECHO_SAME,
+    ECHO_N
 };
 
-static void measure(struct times *t, int edged, int echo, const char *request, size_t size) {
+/* Microseconds of each call: all of it, without the compute time, and of the echoes. */
+struct times {
+    double call[CALLS], rest[CALLS], echo[ECHO_N][CALLS];
+};
+
+static double round_trip(int fd, const char *request, size_t size, char *ret_reply) {
+    uint64_t start = clock_now_ns();
+    write_all(fd, request, size);
+    read_message(fd, ret_reply);
+    return (double)(clock_now_ns() - start) / 1000;
+}
+
+static void measure(struct times *t, int edged, const struct echo *echo, const char *request,
+                    size_t size) {
     static char reply[MESSAGE_MAX], echoed[MESSAGE_MAX];
     for (int i = -WARM_UP; i < CALLS; i++) {
-        uint64_t t0 = clock_now_ns();
-        write_all(edged, request, size);
-        read_message(edged, reply);
-        uint64_t t1 = clock_now_ns();
-        write_all(echo, request, size);
-        read_message(echo, echoed);
-        uint64_t t2 = clock_now_ns();
-        if (i < 0)
-            continue;
-        t->call[i] = (double)(t1 - t0) / 1000;
-        t->rest[i] = t->call[i] - number_after(reply, "\"computeNanoseconds\":") / 1000;
-        t->echo[i] = (double)(t2 - t1) / 1000;
+        int at = i < 0 ? 0 : i;
+        t->call[at] = round_trip(edged, request, size, reply);
+        t->rest[at] = t->call[at] - number_after(reply, "\"computeNanoseconds\":") / 1000;
+        for (int e = 0; e < ECHO_N; e++)
+            t->echo[e][at] = round_trip(echo[e].fd, request, size, echoed);
     }
 }
 
@@ -168,25 +223,26 @@ int main(int argc, char **argv) {
     caller_open(&caller, process.socket);
     write_all(caller.fd, request, request_size);
     size_t reply_size = read_message(caller.fd, reply);
+    int other_cpu = nth_cpu(1);
 
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        die("socketpair");
-    pid_t echo = start_echo(pair[1], pair[0], reply, reply_size);
-    close(pair[1]);
-    measure(&times, caller.fd, pair[0], request, request_size);
-    close(pair[0]);
-    waitpid(echo, NULL, 0);
+    struct echo echo[ECHO_N];
+    pin(nth_cpu(0));
+    echo_start(&echo[ECHO_ACROSS], other_cpu, reply, reply_size);
+    echo_start(&echo[ECHO_SAME], nth_cpu(0), reply, reply_size);
+    measure(&times, caller.fd, echo, request, request_size);
+    for (int e = 0; e < ECHO_N; e++)
+        echo_stop(&echo[e]);
     caller_close(&caller);
     process_stop(&process);
     free(request);
 
-    double ratio = quantile(times.rest, CALLS, 0.5) / quantile(times.echo, CALLS, 0.5);
+    double ratio = quantile(times.rest, CALLS, 0.5) / quantile(times.echo[ECHO_ACROSS], CALLS, 0.5);
     printf("%zu bytes out, %zu back, %d calls; us\n", request_size, reply_size, CALLS);
     printf("%-22s %8s %8s\n", "", "p50", "p99");
     print_row("call", times.call);
     print_row("call less compute", times.rest);
-    print_row("socket echo", times.echo);
+    print_row("echo across cores", times.echo[ECHO_ACROSS]);
+    print_row("echo on one core", times.echo[ECHO_SAME]);
     printf("ratio of medians %.2f\n", ratio);
     return argc > 3 && ratio > strtod(argv[3], NULL) ? 1 : 0;
 }
