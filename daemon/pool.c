@@ -6,6 +6,7 @@
 #include "daemon/pool.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -62,8 +63,9 @@ static int start_workers(struct pool *pool, unsigned n_workers) {
     int r = 0;
     for (unsigned i = 0; i < n_workers && !r; i++) {
         struct worker *w = &pool->workers[i];
-        *w = (struct worker){.pool = pool, .index = i};
+        *w = (struct worker){.pool = pool, .index = i, .cpu = -1};
         pthread_mutex_init(&w->publishing, NULL);
+        pthread_cond_init(&w->wake, NULL);
         r = -pthread_create(&w->thread, NULL, worker_main, w);
         if (!r)
             pool->n_workers++;
@@ -77,7 +79,6 @@ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers, void (*aft
     edge_assert(n_workers >= 1 && n_workers <= POOL_MAX_WORKERS);
     *pool = (struct pool){.after = after, .userdata = userdata};
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->wake, NULL);
     pool->workers = calloc(n_workers, sizeof(*pool->workers));
     if (!pool->workers)
         return err_origin(-ENOMEM);
@@ -89,22 +90,45 @@ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers, void (*aft
     return start_workers(pool, n_workers);
 }
 
+/* Under the lock. */
+static void wake_all(struct pool *pool) {
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        pthread_cond_signal(&pool->workers[i].wake);
+}
+
 void pool_deinit(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
     pool->ending = true;
-    pthread_cond_broadcast(&pool->wake);
+    wake_all(pool);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_workers; i++)
         pthread_join(pool->workers[i].thread, NULL);
     collect(pool);
-    for (unsigned i = 0; i < pool->n_workers; i++)
+    for (unsigned i = 0; i < pool->n_workers; i++) {
         pthread_mutex_destroy(&pool->workers[i].publishing);
+        pthread_cond_destroy(&pool->workers[i].wake);
+    }
     if (pool->async_open)
         uv_close((uv_handle_t *)&pool->async, NULL);
     pool->async_open = false;
     free(pool->workers);
-    pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
+}
+
+/* A sleeping worker to wake, under the lock. Best is the one on this CPU: the loop goes to sleep next, and then it runs
+ * here at once, where one on another CPU that sleeps would have to be woken along with that CPU. Who is awake takes the
+ * jobs in their order, so a job does not wait for the worker that was woken for it. */
+static struct worker *rouse(struct pool *pool) {
+    struct worker *found = NULL;
+    int here = sched_getcpu();
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        struct worker *w = &pool->workers[i];
+        if (w->idle && (!found || w->cpu == here))
+            found = w;
+    }
+    if (found)
+        found->idle = false;
+    return found;
 }
 
 void pool_submit(struct pool *pool, struct job *job) {
@@ -115,9 +139,11 @@ void pool_submit(struct pool *pool, struct job *job) {
     job->state = JOB_QUEUED;
     list_append(&pool->queue, job);
     pool->n_queued++;
+    struct worker *worker = rouse(pool);
     pthread_mutex_unlock(&pool->lock);
     /* Not under the lock: the worker would wake only to wait for it. */
-    pthread_cond_signal(&pool->wake);
+    if (worker)
+        pthread_cond_signal(&worker->wake);
 }
 
 bool pool_cancel(struct pool *pool, struct job *job) {
@@ -157,7 +183,7 @@ void pool_set_arena(struct pool *pool, size_t bytes) {
     bool changed = pool->arena_bytes != bytes;
     pool->arena_bytes = bytes;
     if (changed)
-        pthread_cond_broadcast(&pool->wake);
+        wake_all(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -178,7 +204,9 @@ struct job *pool_take(struct pool *pool, struct worker *worker) {
     while (!pool->ending && !pool->queue.first) {
         size_t arena = pool->arena_bytes;
         if (worker->arena.size == arena || tried == arena) {
-            pthread_cond_wait(&pool->wake, &pool->lock);
+            worker->idle = true;
+            pthread_cond_wait(&worker->wake, &pool->lock);
+            worker->idle = false;
             continue;
         }
         pthread_mutex_unlock(&pool->lock);

@@ -48,7 +48,6 @@ struct job_list {
 
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t wake;
     struct job_list queue, done; /* under the lock */
     size_t n_queued, n_running;  /* under the lock */
     size_t arena_bytes;          /* what each worker's arena shall be; under the lock */

@@ -14,12 +14,13 @@
 #include "base/log.h"
 #include "daemon/pool.h"
 
-/* Binds worker i to the i-th CPU that the process may use. Sandboxes forbid this: then the scheduler decides. */
-static void pin(const struct worker *worker) {
+/* Binds worker i to the i-th CPU that the process may use and returns that. Sandboxes forbid this: then the scheduler
+ * decides, -1. */
+static int pin(const struct worker *worker) {
     cpu_set_t allowed, one;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 ||
         worker->index >= (unsigned)CPU_COUNT(&allowed))
-        return;
+        return -1;
     unsigned left = worker->index;
     int cpu = 0;
     while (!CPU_ISSET(cpu, &allowed) || left-- > 0)
@@ -29,6 +30,7 @@ static void pin(const struct worker *worker) {
     int r = pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
     if (r)
         log_debug("worker %u is not pinned: error %d", worker->index, r);
+    return r ? -1 : cpu;
 }
 
 static void resize(struct map *map, size_t bytes) {
@@ -66,7 +68,10 @@ void *worker_main(void *data) {
     char name[16];
     snprintf(name, sizeof(name), "edged-work-%u", worker->index % 1000);
     pthread_setname_np(pthread_self(), name);
-    pin(worker);
+    int cpu = pin(worker);
+    pthread_mutex_lock(&worker->pool->lock);
+    worker->cpu = cpu;
+    pthread_mutex_unlock(&worker->pool->lock);
     while ((job = pool_take(worker->pool, worker))) {
         uint64_t begin = clock_now_ns();
         __atomic_store_n(&worker->beat, begin, __ATOMIC_RELAXED);

@@ -21,6 +21,9 @@ struct worker {
     struct pool *pool;
     unsigned index;
     pthread_t thread;
+    pthread_cond_t wake;        /* there is a job, or an arena to size */
+    bool idle;                  /* sleeps and nobody has woken it; under the pool's lock */
+    int cpu;                    /* it is pinned there; -1: anywhere; under the pool's lock */
     struct map arena;           /* of the networks */
     struct map scratch;         /* inputs and outputs of a job */
     pthread_mutex_t publishing; /* held from sending a result until the loop can have the job */

@@ -69,7 +69,9 @@ static bool fuse_pad(struct plan *plan) {
     const struct op *op = plan_op(plan);
     const struct tensor *x = plan_in(plan, 0);
     uint32_t next = plan->consumer[op->outputs[0]];
-    if (next == PLAN_NONE || x->n_dims != 4)
+    /* A state may be overwritten before the convolution comes to read it. */
+    if (next == PLAN_NONE || x->n_dims != 4 ||
+        plan_space(plan, (uint32_t)op->inputs[0]) == SPACE_STATE)
         return false;
     enum op_kind kind = plan->graph->ops[next].kind;
     if ((kind != OP_CONV_2D && kind != OP_DEPTHWISE_CONV_2D) ||

@@ -158,6 +158,10 @@ static uint32_t root_of(const struct plan *plan, uint32_t value) {
     return value;
 }
 
+enum space plan_space(const struct plan *plan, uint32_t value) {
+    return plan->values[root_of(plan, value)].space;
+}
+
 void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of) {
     plan->values[tensor].alias = root_of(plan, of);
 }

@@ -117,6 +117,8 @@ _nodiscard_ int plan_const(struct plan *plan, const void *bytes, size_t size, ui
 _nodiscard_ int plan_packed(struct plan *plan, const struct kern_conv_impl *impl,
                             const struct kern_conv *conv, const struct kern_conv_weights *weights,
                             uint32_t *ret_value);
+/* Where the bytes of a value are, seen through its aliases. */
+enum space plan_space(const struct plan *plan, uint32_t value);
 /* `tensor` has the bytes of `of` from now on. */
 void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of);
 

@@ -227,6 +227,34 @@ START_TEST(test_state) {
 }
 END_TEST
 
+/* The PAD reads the state before it is overwritten, the convolution that could take it over comes after. */
+START_TEST(test_pad_of_an_old_state) {
+    static const float centre[9] = {[4] = 1};
+    const int32_t picture[4] = {1, 2, 2, 1}, padded[4] = {1, 4, 4, 1};
+    int32_t x = tensor("x", picture, 0, 0, NULL), s = tensor("s", picture, 0, 0, NULL);
+    graph->tensors[s].kind = TENSOR_STATE;
+    int32_t v = tensor(NULL, picture, 0, 0, NULL), p = tensor(NULL, padded, 0, 0, NULL);
+    int32_t w = tensor(NULL, (int32_t[]){1, 3, 3, 1}, 0, 0, centre);
+    int32_t y = tensor("y", picture, 0, 0, NULL);
+    op(OP_READ_STATE, s, GRAPH_NONE, v);
+    struct op o = {.kind = OP_PAD, .n_inputs = 1, .n_outputs = 1};
+    o.pad = (struct op_pad){.before = {0, 1, 1, 0}, .after = {0, 1, 1, 0}};
+    ck_assert_int_eq(graph_add_op(graph, &o, &v, &p), 0);
+    o = (struct op){.kind = OP_WRITE_STATE, .n_inputs = 2};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){s, x}, NULL), 0);
+    o = (struct op){.kind = OP_CONV_2D, .n_inputs = 3, .n_outputs = 1};
+    o.conv = (struct op_conv){.stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){p, w, GRAPH_NONE}, &y), 0);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    _cleanup_(session_freep) struct session *session = NULL;
+    ck_assert_int_eq(session_new(image, &session), 0);
+    float in[12] = {1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3}, out[12];
+    run(image, session, 3, in, out);
+    ck_assert(out[0] == 0 && out[4] == 1 && out[8] == 2);
+}
+END_TEST
+
 START_TEST(test_stop) {
     _cleanup_(image_unrefp) struct image *image = delay_network(false);
     bool stop = true;
@@ -300,6 +328,7 @@ int main(void) {
     tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
     tcase_add_loop_test(tc, test_state, 0, 2);
+    tcase_add_test(tc, test_pad_of_an_old_state);
     tcase_add_test(tc, test_stop);
     tcase_add_test(tc, test_pixels_frontend);
     tcase_add_test(tc, test_port_conversions);
