@@ -228,7 +228,7 @@ int main(int argc, char **argv) {
     int n = (int)networks.gl_pathc;
     Suite *suite = suite_create("truncation");
     TCase *tc = tcase_create("truncation");
-    tcase_set_timeout(tc, 600);
+    tcase_set_timeout(tc, 1800);
     if (edge) {
         tcase_add_loop_test(tc, test_edge_cut, 0, n);
         tcase_add_loop_test(tc, test_edge_flips, 0, n);
