@@ -65,8 +65,7 @@ timeout -k 5 180 systemd-nspawn --quiet --directory="$work/root" --boot --regist
     --console=pipe -- systemd.unit=multi-user.target systemd.wants=edged-check.service \
     </dev/null >"$work/console" 2>&1 || boot=$?
 if [ ! -e "$work/root/check/result" ]; then
-    tail -n 5 "$work/console"
-    skip 'systemd-nspawn cannot boot here'
+    skip "systemd-nspawn cannot boot here: $(tail -n 1 "$work/console")"
 fi
 grep -vx 'done' "$work/root/check/result"
 if ! tail -n 1 "$work/root/check/result" | grep -q '^done$'; then
