@@ -148,10 +148,15 @@ static bool byte_function(const struct plan *plan, uint32_t index, uint8_t table
     }
 }
 
+/* Enough for people; a chain of thousands must not become a text of thousands. */
+#define FUSED_TEXT 120
+
 static const char *append_name(struct plan *plan, const char *names, enum op_kind kind) {
     const char *name = op_kind_name(kind);
     if (!names)
         return name;
+    if (strlen(names) > FUSED_TEXT)
+        return names;
     size_t size = strlen(names) + strlen(name) + sizeof(", ");
     char *text = plan_alloc(plan, 1, size);
     if (text)
