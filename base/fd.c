@@ -146,10 +146,11 @@ static int write_all(int fd, const void *data, size_t size) {
             return -errno;
         done += (size_t)n;
     }
-    return fsync(fd) < 0 ? -errno : 0;
+    return 0;
 }
 
-int file_write_atomic(const char *path, const void *data, size_t size, struct diag *diag) {
+/* A temporary file beside `path` takes its name once all is on the disk. */
+static int replace_file(const char *path, const void *data, size_t size, struct diag *diag) {
     char temp[PATH_MAX];
     int len = snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
     if (len < 0 || (size_t)len >= sizeof(temp))
@@ -160,13 +161,36 @@ int file_write_atomic(const char *path, const void *data, size_t size, struct di
     mode_t mask = umask(0);
     umask(mask);
     int r = write_all(fd, data, size);
-    if (r == 0 && fchmod(fd, 0666 & ~mask) < 0)
-        r = -errno;
-    if (r == 0 && rename(temp, path) < 0)
+    if (r == 0 && (fsync(fd) < 0 || fchmod(fd, 0666 & ~mask) < 0 || rename(temp, path) < 0))
         r = -errno;
     if (r < 0) {
         unlink(temp);
         return diag_set(diag, r, "%s: cannot write: %s", path, strerror(-r));
     }
     return 0;
+}
+
+/* A device or a FIFO takes the bytes itself: renaming over it would take it away from everybody. */
+static int write_into(const char *path, const void *data, size_t size, struct diag *diag) {
+    _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int r = fd < 0 ? -errno : write_all(fd, data, size);
+    return r < 0 ? diag_set(diag, r, "%s: cannot write: %s", path, strerror(-r)) : 0;
+}
+
+int file_write_atomic(const char *path, const void *data, size_t size, struct diag *diag) {
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        if (lstat(path, &st) == 0)
+            return diag_set(diag, -ENOENT, "%s: a symbolic link that leads nowhere", path);
+        return replace_file(path, data, size, diag);
+    }
+    if (S_ISDIR(st.st_mode))
+        return diag_set(diag, -EISDIR, "%s: a directory", path);
+    if (!S_ISREG(st.st_mode))
+        return write_into(path, data, size, diag);
+    /* The file that links lead to is replaced, not the links. */
+    char target[PATH_MAX];
+    if (!realpath(path, target))
+        return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
+    return replace_file(target, data, size, diag);
 }

@@ -45,6 +45,8 @@ _nodiscard_ int map_read_file(const char *path, size_t max, struct map *ret_map,
 /* The same for an open descriptor, from its beginning; its offset does not change. */
 _nodiscard_ int map_read_fd(int fd, size_t max, struct map *ret_map, struct diag *diag);
 
-/* Writes a whole file: a temporary one beside it, fsync, rename. */
+/* Writes a whole file: a temporary one beside it, fsync, rename. Symbolic links stay; the file they lead to is replaced,
+ * -ENOENT where there is none. What exists and is no regular file stays too: a device or FIFO is written into (for a
+ * FIFO this waits for a reader), a directory is -EISDIR. */
 _nodiscard_ int file_write_atomic(const char *path, const void *data, size_t size,
                                   struct diag *diag);

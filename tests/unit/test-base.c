@@ -126,6 +126,60 @@ START_TEST(test_files) {
 }
 END_TEST
 
+static mode_t type_of(const char *path) {
+    struct stat st;
+    ck_assert_int_eq(lstat(path, &st), 0);
+    return st.st_mode & S_IFMT;
+}
+
+/* What is no regular file is not replaced by one. */
+START_TEST(test_write_special) {
+    char dir[] = "/tmp/edged-base-XXXXXX", path[64], link[64], got[8];
+    struct diag diag = {0};
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/file", dir);
+    snprintf(link, sizeof(link), "%s/link", dir);
+    ck_assert_int_eq(symlink("file", link), 0);
+    ck_assert_int_eq(file_write_atomic(link, "hello", 5, &diag), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(diag.text, "leads nowhere"));
+    ck_assert_int_eq(file_write_atomic(path, "old", 3, &diag), 0);
+    ck_assert_int_eq(file_write_atomic(link, "hello", 5, &diag), 0);
+    ck_assert_int_eq(type_of(link), S_IFLNK);
+    ck_assert_int_eq(type_of(path), S_IFREG);
+    struct map map = {0};
+    ck_assert_int_eq(map_read_file(path, 5, &map, &diag), 0);
+    ck_assert_uint_eq(map.size, 5);
+    ck_assert_mem_eq(map.data, "hello", 5);
+    map_deinit(&map);
+    unlink(path);
+
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    _cleanup_(fd_closep) int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert_int_ge(reader, 0);
+    ck_assert_int_eq(file_write_atomic(path, "hello", 5, &diag), 0);
+    ck_assert_int_eq(type_of(path), S_IFIFO);
+    ck_assert_int_eq(read(reader, got, sizeof(got)), 5);
+    ck_assert_mem_eq(got, "hello", 5);
+    unlink(path);
+    unlink(link);
+
+    /* Through links, so that a failure costs no device. */
+    ck_assert_int_eq(symlink("/dev/null", link), 0);
+    ck_assert_int_eq(file_write_atomic(link, "hello", 5, &diag), 0);
+    ck_assert_int_eq(type_of(link), S_IFLNK);
+    ck_assert_int_eq(type_of("/dev/null"), S_IFCHR);
+    unlink(link);
+    ck_assert_int_eq(symlink("/dev/full", link), 0);
+    ck_assert_int_eq(file_write_atomic(link, "hello", 5, &diag), -ENOSPC);
+    ck_assert_int_eq(type_of(link), S_IFLNK);
+    unlink(link);
+
+    ck_assert_int_eq(file_write_atomic(dir, "hello", 5, &diag), -EISDIR);
+    ck_assert_ptr_nonnull(strstr(diag.text, "a directory"));
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 START_TEST(test_histogram) {
     struct histogram *h = calloc(1, sizeof(*h));
     ck_assert_uint_eq(histogram_quantile_ns(h, 0.5), 0);
@@ -192,6 +246,7 @@ int main(void) {
     tcase_add_test(tc, test_memfd_seals);
     tcase_add_test(tc, test_memfd_refusals);
     tcase_add_test(tc, test_files);
+    tcase_add_test(tc, test_write_special);
     tcase_add_test(tc, test_histogram);
     tcase_add_test(tc, test_crc32c);
     tcase_add_test(tc, test_diag);
