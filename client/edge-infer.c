@@ -48,8 +48,12 @@ static int check_input(struct edge *edge, size_t i, const struct edge_tensor *t)
 }
 
 static int check_request(struct edge *edge, const struct edge_request *q) {
+    if (!q)
+        return edge_set_error(edge, -EINVAL, "the request is NULL");
     if (!q->model)
         return edge_set_error(edge, -EINVAL, "the request names no model");
+    if (q->n_inputs && !q->inputs)
+        return edge_set_error(edge, -EINVAL, "the request has %zu inputs at NULL", q->n_inputs);
     if (q->n_inputs > EDGE_MAX_TENSORS || q->n_outputs > EDGE_MAX_TENSORS)
         return edge_set_error(edge, -EINVAL, "the request has more than %d inputs or outputs",
                               EDGE_MAX_TENSORS);
@@ -62,6 +66,9 @@ static int check_request(struct edge *edge, const struct edge_request *q) {
         if (r)
             return r;
     }
+    for (size_t i = 0; q->outputs && i < q->n_outputs; i++)
+        if (!q->outputs[i])
+            return edge_set_error(edge, -EINVAL, "outputs[%zu] has no name", i);
     return 0;
 }
 

@@ -62,7 +62,8 @@ static int load(struct edge *edge, const char *path, int fd, const char *name,
 
 _public_ int edge_load_path(struct edge *edge, const char *path, const char *name,
                             struct edge_loaded *ret_loaded) {
-    return load(edge, path, -1, name, ret_loaded);
+    int r = edge_check_given(edge, path, "the path");
+    return r ? r : load(edge, path, -1, name, ret_loaded);
 }
 
 _public_ int edge_load_fd(struct edge *edge, int fd, const char *name,
@@ -76,7 +77,9 @@ _public_ int edge_unload(struct edge *edge, const char *name) {
     struct json_writer w;
     const struct cJSON *parameters;
     size_t start;
-    int r = edge_begin_call(edge, "io.edged.Unload", &w, &start);
+    int r = edge_check_given(edge, name, "the network's name");
+    if (!r)
+        r = edge_begin_call(edge, "io.edged.Unload", &w, &start);
     if (r)
         return r;
     json_key(&w, "model");

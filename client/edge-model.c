@@ -271,7 +271,9 @@ _public_ int edge_describe(struct edge *edge, const char *name, struct edge_mode
     struct json_writer w;
     const cJSON *parameters;
     size_t start;
-    int r = edge_begin_call(edge, "io.edged.Describe", &w, &start);
+    int r = edge_check_given(edge, name, "the network's name");
+    if (!r)
+        r = edge_begin_call(edge, "io.edged.Describe", &w, &start);
     if (r)
         return r;
     json_key(&w, "model");

@@ -74,6 +74,8 @@ int edge_set_error(struct edge *edge, int code, const char *fmt, ...) _printf_(3
 int edge_break(struct edge *edge, int code, const char *fmt, ...) _printf_(3, 4);
 /* -ENOTCONN where the connection is of no more use, with a sentence. First thing in every public call. */
 _nodiscard_ int edge_check(struct edge *edge);
+/* The same, and -EINVAL where a string that the caller has to give is NULL; `what` names it. */
+_nodiscard_ int edge_check_given(struct edge *edge, const char *string, const char *what);
 
 /* A call's beginning: room to write parameters. edge_end_call() ends and queues it, with `fd` (or -1) attached; on
  * failure nothing of it stays. The first writer error comes from there. */

@@ -34,7 +34,9 @@ _public_ int edge_session_open(struct edge *edge, const char *model,
     const cJSON *reply;
     const char *name;
     size_t start;
-    int r = edge_begin_call(edge, "io.edged.OpenSession", &w, &start);
+    int r = edge_check_given(edge, model, "the network's name");
+    if (!r)
+        r = edge_begin_call(edge, "io.edged.OpenSession", &w, &start);
     if (r)
         return r;
     json_key(&w, "model");

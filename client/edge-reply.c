@@ -52,6 +52,13 @@ int edge_check(struct edge *edge) {
                           strerror(-edge->broken));
 }
 
+int edge_check_given(struct edge *edge, const char *string, const char *what) {
+    int r = edge_check(edge);
+    if (!r && !string)
+        r = edge_set_error(edge, -EINVAL, "%s is NULL", what);
+    return r;
+}
+
 /* How an error of the wire reaches the caller. `field` is the member of its parameters that says most. */
 struct wire_error {
     const char *name;
@@ -211,7 +218,9 @@ _public_ int edge_call(struct edge *edge, const char *method, const char *parame
     struct json_writer w;
     const cJSON *reply;
     size_t start;
-    int r = edge_begin_call(edge, method, &w, &start);
+    int r = edge_check_given(edge, method, "the method's name");
+    if (!r)
+        r = edge_begin_call(edge, method, &w, &start);
     if (r)
         return r;
     if (parameters) {

@@ -13,6 +13,8 @@
  * independent. The daemon answers the calls of one connection in their order: for concurrency use several. The library
  * keeps no global state, installs no signal handler, starts no thread and reads no environment variable.
  *
+ * NULL for a name, a path or a method that has to be given is -EINVAL; for a connection it is not allowed.
+ *
  * Units. Sizes and offsets are bytes, times nanoseconds unless the name says otherwise. Strings are UTF-8.
  */
 

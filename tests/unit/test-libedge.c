@@ -616,6 +616,36 @@ START_TEST(test_call) {
 }
 END_TEST
 
+/* A name that is missing is the caller's mistake, which nothing is sent of. */
+START_TEST(test_null) {
+    struct edge_session *session;
+    struct edge_model *model;
+    struct edge_loaded loaded;
+    struct edge_tensor input;
+    char *reply;
+    ck_assert_int_eq(edge_session_open(f.edge, NULL, &session), -EINVAL);
+    ck_assert_str_eq(edge_error_text(f.edge), "the network's name is NULL");
+    ck_assert_int_eq(edge_describe(f.edge, NULL, &model), -EINVAL);
+    ck_assert_int_eq(edge_unload(f.edge, NULL), -EINVAL);
+    ck_assert_int_eq(edge_call(f.edge, NULL, NULL, &reply), -EINVAL);
+    ck_assert_str_eq(edge_error_text(f.edge), "the method's name is NULL");
+    ck_assert_int_eq(edge_load_path(f.edge, NULL, NULL, &loaded), -EINVAL);
+    ck_assert_str_eq(edge_error_text(f.edge), "the path is NULL");
+    ck_assert_int_eq(edge_infer_send(f.edge, NULL), -EINVAL);
+    struct edge_request q = request(&input);
+    q.inputs = NULL;
+    ck_assert_int_eq(edge_infer_send(f.edge, &q), -EINVAL);
+    q = request(&input);
+    q.outputs = (const char *const[]){"y", NULL};
+    q.n_outputs = 2;
+    ck_assert_int_eq(edge_infer_send(f.edge, &q), -EINVAL);
+    ck_assert_str_eq(edge_error_text(f.edge), "outputs[1] has no name");
+    char byte;
+    ck_assert_int_eq(recv(f.peer, &byte, 1, MSG_DONTWAIT), -1);
+    ck_assert_uint_eq(edge_in_flight(f.edge), 0);
+}
+END_TEST
+
 START_TEST(test_connect) {
     struct edge *edge;
     char path[200];
@@ -661,6 +691,7 @@ int main(void) {
     tcase_add_loop_test(t, test_describe_malformed, 0, ARRAY_SIZE(bad_models));
     tcase_add_test(t, test_status);
     tcase_add_test(t, test_call);
+    tcase_add_test(t, test_null);
     tcase_add_test(t, test_connect);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
