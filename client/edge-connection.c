@@ -113,25 +113,6 @@ _public_ size_t edge_in_flight(const struct edge *edge) {
     return edge->n_calls;
 }
 
-/* Sends without waiting; -EAGAIN where something is left. */
-static int send_some(struct edge *edge) {
-    while (has_unsent(edge)) {
-        struct iovec iov = {edge->unsent.data + edge->n_sent, edge->unsent.len - edge->n_sent};
-        size_t n;
-        int r = frame_send(edge->fd, &iov, 1, NULL, 0, MSG_DONTWAIT, &n);
-        if (r == -EINTR)
-            continue;
-        if (r == -EAGAIN)
-            return r;
-        if (r)
-            return edge_break(edge, r, "the daemon ended the connection: %s", strerror(-r));
-        edge->n_sent += n;
-    }
-    edge->n_sent = 0;
-    buffer_reset(&edge->unsent, EDGE_KEEP_UNSENT);
-    return 0;
-}
-
 /* Moves complete messages to the replies of the calls that wait. */
 static int take_messages(struct edge *edge) {
     struct frame_message message;
@@ -172,6 +153,34 @@ static int receive_some(struct edge *edge) {
         return edge_break(edge, -ECONNRESET, "the daemon ended the connection%s",
                           frame_reader_partial(&edge->reader) ? " within a reply" : "");
     return take_messages(edge);
+}
+
+/* Sending has failed. What the daemon said before it hung up counts, since it may say why: it is received first. */
+static int lose(struct edge *edge, int code) {
+    int r;
+    do
+        r = receive_some(edge);
+    while (!r);
+    return edge_break(edge, code, "the daemon ended the connection: %s", strerror(-code));
+}
+
+/* Sends without waiting; -EAGAIN where something is left. */
+static int send_some(struct edge *edge) {
+    while (has_unsent(edge)) {
+        struct iovec iov = {edge->unsent.data + edge->n_sent, edge->unsent.len - edge->n_sent};
+        size_t n;
+        int r = frame_send(edge->fd, &iov, 1, NULL, 0, MSG_DONTWAIT, &n);
+        if (r == -EINTR)
+            continue;
+        if (r == -EAGAIN)
+            return r;
+        if (r)
+            return lose(edge, r);
+        edge->n_sent += n;
+    }
+    edge->n_sent = 0;
+    buffer_reset(&edge->unsent, EDGE_KEEP_UNSENT);
+    return 0;
 }
 
 _public_ int edge_process(struct edge *edge) {
@@ -215,10 +224,10 @@ static int exchange(struct edge *edge, size_t n) {
     uint64_t until = deadline(edge);
     while (edge->n_replies < n || (n == 0 && has_unsent(edge))) {
         int sent = send_some(edge);
+        if (n ? edge->n_replies >= n : !sent)
+            return 0;
         if (sent && sent != -EAGAIN)
             return sent;
-        if (!sent && edge->n_replies >= n)
-            return 0;
         int received = receive_some(edge);
         if (received && received != -EAGAIN)
             return received;
@@ -286,10 +295,10 @@ static int send_with_fd(struct edge *edge, size_t start, int fd) {
             break;
         r = r == -EINTR    ? 0
             : r == -EAGAIN ? wait_for(edge, POLLOUT, deadline(edge))
-                           : edge_break(edge, r, "sending a descriptor failed: %s", strerror(-r));
+                           : lose(edge, r);
     }
-    if (!r && n < size)
-        r = buffer_append(&edge->unsent, message + n, size - n);
+    if (!r && n < size && buffer_append(&edge->unsent, message + n, size - n))
+        r = edge_break(edge, err_origin(-ENOMEM), "out of memory within a call");
     free(message);
     return r;
 }
@@ -309,14 +318,14 @@ int edge_end_call(struct edge *edge, struct json_writer *writer, size_t start, i
                                              : "out of memory for a call of up to %zu MiB",
                               FRAME_MAX_MESSAGE >> 20);
     }
-    if (fd >= 0) {
-        r = send_with_fd(edge, start, fd);
-        if (r)
-            return r;
-    }
     edge->n_calls++;
-    r = send_some(edge);
-    return r == -EAGAIN ? 0 : r;
+    r = fd >= 0 ? send_with_fd(edge, start, fd) : 0;
+    if (r && !edge->broken)
+        edge->n_calls--;
+    if (!r)
+        r = send_some(edge);
+    /* A call that was answered before it was sent has its result: a daemon that takes no more connections. */
+    return r == -EAGAIN || (r && edge->broken && edge->n_replies == edge->n_calls) ? 0 : r;
 }
 
 static void set_current(struct edge *edge, size_t index) {

@@ -239,6 +239,64 @@ START_TEST(test_gone_before) {
 }
 END_TEST
 
+#define NO_ROOM                                                                                    \
+    "{\"error\":\"io.edged.QuotaExceeded\",\"parameters\":{\"resource\":\"connections\","          \
+    "\"limit\":8,"                                                                                 \
+    "\"used\":8}}"
+
+/* A daemon that takes no more connections says so and hangs up, before the call or within it. */
+START_TEST(test_refused_before) {
+    struct edge_tensor out = {0};
+    script(NO_ROOM);
+    f.peer = fd_close(f.peer);
+    ck_assert_int_eq(infer(&out, NULL), EDGE_E_QUOTA_EXCEEDED);
+    ck_assert_str_eq(edge_error_text(f.edge), "too much is held already: connections (8 of 8)");
+    ck_assert_int_eq(infer(&out, NULL), -ENOTCONN);
+}
+END_TEST
+
+START_TEST(test_refused_with_descriptor) {
+    _cleanup_(fd_closep) int fd = -1;
+    ck_assert_int_eq(memfd_new("test", 16, &fd), 0);
+    script(NO_ROOM);
+    f.peer = fd_close(f.peer);
+    ck_assert_int_eq(edge_load_fd(f.edge, fd, NULL, NULL), EDGE_E_QUOTA_EXCEEDED);
+    ck_assert_int_eq(edge_load_fd(f.edge, fd, NULL, NULL), -ENOTCONN);
+}
+END_TEST
+
+START_TEST(test_refused_within) {
+    struct edge_tensor input, out = {0};
+    struct edge_request q = request(&input);
+    size_t n = 1;
+    input.size = (size_t)4 << 20;
+    input.n_dims = 0;
+    input.data = calloc(1, input.size);
+    ck_assert_int_eq(edge_infer_send(f.edge, &q), 0);
+    free(input.data);
+    ck_assert_int_eq(edge_events(f.edge), POLLIN | POLLOUT);
+    script(NO_ROOM);
+    f.peer = fd_close(f.peer);
+    ck_assert_int_eq(edge_infer_receive(f.edge, &out, &n, NULL), EDGE_E_QUOTA_EXCEEDED);
+    ck_assert_int_eq(edge_infer_receive(f.edge, &out, &n, NULL), -ENOTCONN);
+}
+END_TEST
+
+/* The answer to the first of two calls is its result; the second has none. */
+START_TEST(test_refused_pipelined) {
+    struct edge_tensor input, out = {0};
+    struct edge_request q = request(&input);
+    size_t n = 1;
+    ck_assert_int_eq(edge_infer_send(f.edge, &q), 0);
+    (void)heard();
+    script(NO_ROOM);
+    f.peer = fd_close(f.peer);
+    ck_assert_int_eq(edge_infer_send(f.edge, &q), -EPIPE);
+    ck_assert_int_eq(edge_infer_receive(f.edge, &out, &n, NULL), EDGE_E_QUOTA_EXCEEDED);
+    ck_assert_int_eq(edge_infer_receive(f.edge, &out, &n, NULL), -ENOTCONN);
+}
+END_TEST
+
 START_TEST(test_unasked) {
     script(GOOD);
     ck_assert_int_eq(edge_process(f.edge), -EPROTO);
@@ -673,6 +731,10 @@ int main(void) {
     tcase_add_loop_test(t, test_malformed, 0, ARRAY_SIZE(malformed));
     tcase_add_test(t, test_vanished);
     tcase_add_test(t, test_gone_before);
+    tcase_add_test(t, test_refused_before);
+    tcase_add_test(t, test_refused_with_descriptor);
+    tcase_add_test(t, test_refused_within);
+    tcase_add_test(t, test_refused_pipelined);
     tcase_add_test(t, test_unasked);
     tcase_add_test(t, test_timeout);
     tcase_add_test(t, test_oversized);
