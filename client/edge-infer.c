@@ -295,19 +295,19 @@ static int read_timing(struct edge *edge, const cJSON *parameters, const cJSON *
     if (r)
         return r;
     *ret_outputs = reply.outputs;
-    if (ret_timing)
-        *ret_timing = (struct edge_timing){(uint64_t)reply.queue, (uint64_t)reply.compute};
+    *ret_timing = (struct edge_timing){(uint64_t)reply.queue, (uint64_t)reply.compute};
     return 0;
 }
 
 static int take_result(struct edge *edge, struct edge_tensor *outputs, size_t *n_outputs,
                        struct edge_timing *ret_timing) {
     const cJSON *parameters, *array;
+    struct edge_timing timing;
     struct results results;
     size_t total = 0;
     int r = edge_read_reply(edge, &parameters);
     if (!r)
-        r = read_timing(edge, parameters, &array, ret_timing);
+        r = read_timing(edge, parameters, &array, &timing);
     if (!r)
         r = read_results(edge, array, &results, &total);
     if (!r)
@@ -324,9 +324,12 @@ static int take_result(struct edge *edge, struct edge_tensor *outputs, size_t *n
                                   results.tensors[i].name, results.sizes[i], outputs[i].size);
     for (size_t i = 0; i < results.n && !r; i++)
         r = take_output(edge, i, &results, &outputs[i]);
-    if (!r)
-        *n_outputs = results.n;
-    return r;
+    if (r)
+        return r;
+    *n_outputs = results.n;
+    if (ret_timing)
+        *ret_timing = timing;
+    return 0;
 }
 
 _public_ int edge_infer_receive(struct edge *edge, struct edge_tensor *outputs, size_t *n_outputs,

@@ -169,32 +169,31 @@ int edge_copy_name(struct edge *edge, const char *name, char *ret) {
     return 0;
 }
 
-/* What the caller gave, sent as it is once it is known to be an object. */
+static bool is_utf8(const char *s, size_t n) {
+    for (size_t length; n > 0; s += length, n -= length) {
+        length = json_utf8_length(s, n);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
+/* What the caller gave, byte for byte once it is known to be one object and nothing else. */
 static int write_parameters(struct edge *edge, struct json_writer *w, const char *parameters) {
-    cJSON *object = cJSON_Parse(parameters);
-    if (!cJSON_IsObject(object)) {
-        cJSON_Delete(object);
-        return edge_set_error(edge, -EINVAL, "the parameters are not a JSON object");
-    }
-    const cJSON *member;
-    int r = 0;
-    cJSON_ArrayForEach(member, object) {
-        char *text = cJSON_PrintUnformatted(member);
-        if (!text) {
-            r = edge_set_error(edge, err_origin(-ENOMEM), "out of memory");
-            break;
-        }
-        json_key(w, member->string);
-        size_t n = strlen(text);
-        char *at = json_put_reserve(w, n);
-        if (at) {
-            memcpy(at, text, n);
-            json_put_done(w, n);
-        }
-        cJSON_free(text);
-    }
+    cJSON *object = cJSON_ParseWithLengthOpts(parameters, strlen(parameters) + 1, NULL, true);
+    bool is_object = cJSON_IsObject(object) && is_utf8(parameters, strlen(parameters));
     cJSON_Delete(object);
-    return r;
+    if (!is_object)
+        return edge_set_error(edge, -EINVAL, "the parameters are not a JSON object");
+    /* The writer has opened the object, and will close it. */
+    const char *members = strchr(parameters, '{') + 1;
+    size_t n = (size_t)(strrchr(parameters, '}') - members);
+    char *at = json_put_reserve(w, n);
+    if (at) {
+        memcpy(at, members, n);
+        json_put_done(w, n);
+    }
+    return 0;
 }
 
 /* The text of an object's members cannot be taken from the document, whose bulk was cut out: it is parsed again. */

@@ -106,8 +106,11 @@ END_TEST
 START_TEST(test_infer_own_memory) {
     int8_t room[3] = {0, 0, 9};
     struct edge_tensor out = {.data = room, .size = 1};
+    struct edge_timing timing = {1, 2};
     script(GOOD);
-    ck_assert_int_eq(infer(&out, NULL), -ENOBUFS);
+    ck_assert_int_eq(infer(&out, &timing), -ENOBUFS);
+    ck_assert_uint_eq(timing.queue_ns, 1);
+    ck_assert_uint_eq(timing.compute_ns, 2);
     /* The connection goes on. */
     out = (struct edge_tensor){.data = room, .size = 3};
     script(GOOD);
@@ -660,12 +663,20 @@ END_TEST
 START_TEST(test_call) {
     char *reply;
     script("{\"parameters\":{\"data\":[1,2],\"raw\":\"AA==\"}}");
-    ck_assert_int_eq(edge_call(f.edge, "a.B", "{ \"data\": [3, 4], \"s\": \"\\n\" }", &reply), 0);
-    ck_assert_str_eq(heard(),
-                     "{\"method\":\"a.B\",\"parameters\":{\"data\":[3,4],\"s\":\"\\n\"}}\n");
+    /* A number that no double holds, too, arrives as it was given. */
+#define GIVEN "{ \"data\": [3, 9007199254740993], \"s\": \"}\\n\" }"
+    ck_assert_int_eq(edge_call(f.edge, "a.B", " " GIVEN "\n", &reply), 0);
+    ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":" GIVEN "}\n");
     ck_assert_str_eq(reply, "{\"data\":[1,2],\"raw\":\"AA==\"}");
     free(reply);
-    ck_assert_int_eq(edge_call(f.edge, "a.B", "[]", &reply), -EINVAL);
+    static const char *const refused[] = {"",     "[]",       "{} trailing",
+                                          "{}{}", "{\"a\":1", "{\"a\":\"\xff\"}"};
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        ck_assert_int_eq(edge_call(f.edge, "a.B", refused[i], &reply), -EINVAL);
+    script("{}");
+    ck_assert_int_eq(edge_call(f.edge, "a.B", "{}", &reply), 0);
+    free(reply);
+    ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":{}}\n");
     script("{}");
     ck_assert_int_eq(edge_call(f.edge, "a.B", NULL, &reply), 0);
     ck_assert_str_eq(reply, "{}");
