@@ -25,7 +25,7 @@ struct bench {
     struct source *source;
     struct load_plan plan;
     struct load_result result;
-    uint64_t *layer_ns; /* of each layer, per run; NULL: not asked for */
+    uint64_t *layer_ns; /* of each layer, the median; NULL: not asked for */
 };
 
 static void bench_deinit(struct bench *b) {
@@ -34,28 +34,52 @@ static void bench_deinit(struct bench *b) {
     free(b->layer_ns);
 }
 
-/* Mean time of each layer over runs on one thread. */
+static int compare_ns(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of column i of a table of `runs` rows; `sorted` has room for a column. */
+static uint64_t median_ns(const uint64_t *table, uint32_t n_columns, uint32_t i, size_t runs,
+                          uint64_t *sorted) {
+    for (size_t run = 0; run < runs; run++)
+        sorted[run] = table[run * n_columns + i];
+    qsort(sorted, runs, sizeof(*sorted), compare_ns);
+    return runs % 2 ? sorted[runs / 2] : (sorted[runs / 2 - 1] + sorted[runs / 2]) / 2;
+}
+
+/* Runs on one thread, a row of `table` each, which has room for BENCH_LAYER_RUNS and is zero. */
+static int run_layers(const struct bench *b, void *arena, uint64_t *table, size_t *ret_runs) {
+    const struct image *image = b->source->image;
+    _cleanup_(load_buffers_deinit) struct load_buffers buffers = {0};
+    int r = load_buffers_init(&buffers, b->source, 1);
+    uint64_t until = clock_now_ns() + (uint64_t)(b->plan.seconds * 1e9);
+    size_t runs = 0;
+    while (!r && runs < BENCH_LAYER_RUNS && (runs == 0 || clock_now_ns() < until))
+        r = image_run_timed(image, NULL, (const void *const *)buffers.inputs, buffers.outputs,
+                            arena, table + runs++ * image_n_layers(image));
+    *ret_runs = runs;
+    return r;
+}
+
+/* Median time of each layer: a run that was interrupted does not count for more than another. */
 static int time_layers(struct bench *b, struct diag *diag) {
     const struct image *image = b->source->image;
     uint32_t n = image_n_layers(image);
-    _cleanup_(load_buffers_deinit) struct load_buffers buffers = {0};
-    b->layer_ns = calloc(n + 1, sizeof(*b->layer_ns));
+    size_t runs = 0;
+    b->layer_ns = calloc((size_t)n + 1, sizeof(*b->layer_ns));
+    uint64_t *table = calloc(((size_t)n + 1) * BENCH_LAYER_RUNS, sizeof(*table));
+    uint64_t *sorted = calloc(BENCH_LAYER_RUNS, sizeof(*sorted));
     void *arena = aligned_alloc(RUNTIME_ARENA_ALIGN,
                                 MAX(image_arena_bytes(image), (size_t)RUNTIME_ARENA_ALIGN));
-    int r = b->layer_ns && arena ? load_buffers_init(&buffers, b->source, 1) : err_origin(-ENOMEM);
-    uint64_t until = clock_now_ns() + (uint64_t)(b->plan.seconds * 1e9);
-    uint64_t runs = 0;
-    while (!r && runs < BENCH_LAYER_RUNS && (runs == 0 || clock_now_ns() < until)) {
-        r = image_run_timed(image, NULL, (const void *const *)buffers.inputs, buffers.outputs,
-                            arena, b->layer_ns);
-        runs++;
-    }
+    int r = b->layer_ns && table && sorted && arena ? run_layers(b, arena, table, &runs)
+                                                    : err_origin(-ENOMEM);
+    for (uint32_t i = 0; i < n && !r; i++)
+        b->layer_ns[i] = median_ns(table, n, i, runs, sorted);
     free(arena);
-    if (r)
-        return diag_set(diag, r, "the layers could not be timed: %s", strerror(-r));
-    for (uint32_t i = 0; i < n; i++)
-        b->layer_ns[i] /= runs;
-    return 0;
+    free(sorted);
+    free(table);
+    return r ? diag_set(diag, r, "the layers could not be timed: %s", strerror(-r)) : 0;
 }
 
 static cJSON *layers_json(const struct bench *b) {
@@ -187,7 +211,8 @@ int verb_bench(struct ctl *ctl, int argc, char **argv) {
         {"batch", 'b', ARGS_COUNT, &b.plan.batch, 1, RUNTIME_MAX_BATCH, "N", "items of a call (1)"},
         {"threads", 't', ARGS_COUNT, &b.plan.threads, 1, LOAD_MAX_CALLERS, "N",
          "with a file: calls that compute at a time (all)"},
-        {"layers", 0, ARGS_FLAG, &layers, 0, 0, NULL, "with a file: the time of each layer, too"},
+        {"layers", 0, ARGS_FLAG, &layers, 0, 0, NULL,
+         "with a file: the median time of each layer, too"},
         {"local", 0, ARGS_FLAG, &local, 0, 0, NULL,
          "NAME is a file; run it here, without a daemon"},
         {0},
