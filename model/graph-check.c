@@ -272,10 +272,20 @@ static int check_ports(const struct graph *graph, const int32_t *ports, uint32_t
 }
 
 static int check_metadata(const struct graph *graph, struct diag *diag) {
-    if (!text_ok(graph->name, GRAPH_MAX_NAME) || !text_ok(graph->version, GRAPH_MAX_NAME) ||
-        !text_ok(graph->description, MAX_TEXT) || !text_ok(graph->licence, MAX_TEXT))
-        return diag_set(diag, MODEL_E_INVALID,
-                        "name, version, description or licence is too long or not UTF-8");
+    const struct {
+        const char *what, *text;
+        size_t max;
+    } texts[] = {
+        {"name", graph->name, GRAPH_MAX_NAME},
+        {"version", graph->version, GRAPH_MAX_NAME},
+        {"description", graph->description, MAX_TEXT},
+        {"licence", graph->licence, MAX_TEXT},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (!text_ok(texts[i].text, texts[i].max))
+            return diag_set(diag, MODEL_E_INVALID,
+                            "the network's %s is longer than %zu bytes or not UTF-8", texts[i].what,
+                            texts[i].max);
     if (graph->n_labels > GRAPH_MAX_LABELS)
         return diag_set(diag, MODEL_E_INVALID, "%u labels", graph->n_labels);
     for (uint32_t i = 0; i < graph->n_labels; i++)
