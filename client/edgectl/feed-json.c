@@ -5,6 +5,9 @@
  */
 
 #include <errno.h>
+#include <float.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +24,41 @@ static void json_deletep(cJSON **json) {
     cJSON_Delete(*json);
 }
 
-/* Appends the numbers of a nested array, in order, as doubles. */
-static int collect(const cJSON *item, unsigned depth, struct buffer *numbers, struct diag *diag) {
-    if (cJSON_IsNumber(item) || cJSON_IsBool(item)) {
-        double value = cJSON_IsBool(item) ? cJSON_IsTrue(item) : item->valuedouble;
-        return buffer_append(numbers, &value, sizeof(value));
-    }
+/* What a nested array has held so far: its numbers in order, and its shape, which every part must share. */
+struct numbers {
+    struct buffer values; /* doubles */
+    size_t dims[JSON_INPUT_MAX_DEPTH];
+    unsigned n_known; /* dims that are known */
+    unsigned n_dims;  /* depth of the numbers; UINT_MAX before the first */
+};
+
+static int ragged(struct diag *diag) {
+    return diag_set(diag, FEED_E_INVALID,
+                    "an array is ragged: its parts differ in length or depth");
+}
+
+static int collect_number(double value, unsigned depth, struct numbers *numbers,
+                          struct diag *diag) {
+    if (numbers->n_dims == UINT_MAX)
+        numbers->n_dims = depth;
+    if (numbers->n_dims != depth)
+        return ragged(diag);
+    return buffer_append(&numbers->values, &value, sizeof(value));
+}
+
+static int collect(const cJSON *item, unsigned depth, struct numbers *numbers, struct diag *diag) {
+    if (cJSON_IsNumber(item) || cJSON_IsBool(item))
+        return collect_number(cJSON_IsBool(item) ? cJSON_IsTrue(item) : item->valuedouble, depth,
+                              numbers, diag);
     if (!cJSON_IsArray(item))
         return diag_set(diag, FEED_E_INVALID, "a value is not a number or an array of numbers");
     if (depth == JSON_INPUT_MAX_DEPTH)
         return diag_set(diag, FEED_E_INVALID, "arrays deeper than %d", JSON_INPUT_MAX_DEPTH);
+    size_t n = (size_t)cJSON_GetArraySize(item);
+    if (depth == numbers->n_known)
+        numbers->dims[numbers->n_known++] = n;
+    if (numbers->dims[depth] != n || depth >= numbers->n_dims)
+        return ragged(diag);
     const cJSON *child;
     cJSON_ArrayForEach(child, item) {
         int r = collect(child, depth + 1, numbers, diag);
@@ -69,30 +97,40 @@ static int add_codes(struct feed *feed, uint32_t input, const double *values, si
     return feed_add_values(feed, input, dtype, codes.data, n, diag);
 }
 
-static int add_array(struct feed *feed, uint32_t input, const cJSON *array, bool own,
+/* Real values are floats on the wire and in .npy files: the same rounding here. */
+static int add_reals(struct feed *feed, uint32_t input, const double *values, size_t n,
                      struct diag *diag) {
-    _cleanup_(buffer_deinit) struct buffer numbers;
-    buffer_init(&numbers, FEED_MAX_BYTES);
-    int r = collect(array, 0, &numbers, diag);
-    if (r < 0)
-        return diag_set(diag, err_trace(r), "out of memory");
-    if (r)
-        return r;
-    size_t n = numbers.len / sizeof(double);
-    const double *values = (const double *)(const void *)numbers.data;
-    enum dtype dtype = feed->source->inputs[input].dtype;
-    if (own && dtype != DTYPE_FP32 && dtype != DTYPE_FP64)
-        return add_codes(feed, input, values, n, diag);
-    /* Real values are floats on the wire and in .npy files: the same rounding here. */
     _cleanup_(buffer_deinit) struct buffer floats;
     buffer_init(&floats, FEED_MAX_BYTES);
-    r = buffer_reserve(&floats, n * sizeof(float));
+    int r = buffer_reserve(&floats, n * sizeof(float));
     if (r)
         return diag_set(diag, err_trace(r), "out of memory");
     float *f = (float *)(void *)floats.data;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabs(values[i]) <= (double)FLT_MAX))
+            return diag_set(diag, FEED_E_INVALID, "value %zu, %g, is no FP32", i, values[i]);
         f[i] = (float)values[i];
+    }
     return feed_add_values(feed, input, DTYPE_FP32, f, n, diag);
+}
+
+static int add_array(struct feed *feed, uint32_t input, const cJSON *array, bool own,
+                     struct diag *diag) {
+    struct numbers numbers = {.n_dims = UINT_MAX};
+    buffer_init(&numbers.values, FEED_MAX_BYTES);
+    int r = collect(array, 0, &numbers, diag);
+    if (r < 0)
+        diag_set(diag, err_trace(r), "out of memory");
+    if (!r) {
+        size_t n = numbers.values.len / sizeof(double);
+        const double *values = (const double *)(const void *)numbers.values.data;
+        enum dtype dtype = feed->source->inputs[input].dtype;
+        bool codes = own && dtype != DTYPE_FP32 && dtype != DTYPE_FP64;
+        r = codes ? add_codes(feed, input, values, n, diag)
+                  : add_reals(feed, input, values, n, diag);
+    }
+    buffer_deinit(&numbers.values);
+    return r;
 }
 
 /* One element of Infer's `inputs`. */
