@@ -73,7 +73,8 @@ bool args_read_seconds(const char *text, double max, double *ret_value) {
 }
 
 static void print_help(const char *verb, const struct args_spec *spec) {
-    printf("Usage: edgectl %s %s\n\n%s\n\nOptions:\n", verb, spec->synopsis, spec->summary);
+    printf("Usage: edgectl %s%s%s\n\n%s\n\nOptions:\n", verb, *spec->synopsis ? " " : "",
+           spec->synopsis, spec->summary);
     for (const struct args_option *o = spec->options; o->name; o++) {
         char left[64];
         const char letter[] = {'-', o->letter, ',', ' ', 0};
@@ -187,9 +188,9 @@ int args_parse(struct ctl *ctl, int argc, char **argv, const struct args_spec *s
     size_t n = (size_t)(argc - optind);
     if (n < spec->min_words || n > spec->max_words) {
         ctl_usage(verb,
-                  n < spec->min_words ? "too few arguments: edgectl %s %s"
-                                      : "too many arguments: edgectl %s %s",
-                  verb, spec->synopsis);
+                  n < spec->min_words ? "too few arguments: edgectl %s%s%s"
+                                      : "too many arguments: edgectl %s%s%s",
+                  verb, *spec->synopsis ? " " : "", spec->synopsis);
         return ARGS_E_USAGE;
     }
     for (; optind < argc; optind++) {

@@ -14,13 +14,13 @@
 
 #include "base/error.h"
 
-static bool has_suffix(const char *s, const char *suffix) {
+bool ctl_has_suffix(const char *s, const char *suffix) {
     size_t n = strlen(s), m = strlen(suffix);
     return n > m && strcmp(s + n - m, suffix) == 0;
 }
 
 bool ctl_is_file(const char *name) {
-    return strchr(name, '/') || has_suffix(name, ".edge") || has_suffix(name, ".tflite");
+    return strchr(name, '/') || ctl_has_suffix(name, ".edge") || ctl_has_suffix(name, ".tflite");
 }
 
 static void print_failure(const struct ctl *ctl, const char *text) {

@@ -42,6 +42,8 @@ int ctl_print_json(const struct ctl *ctl, struct cJSON *document);
 /* Flushes stdout: a full disk is a failure, not silence. Returns `status`, or CTL_FAILED. */
 int ctl_flush(const struct ctl *ctl, int status);
 
+/* Whether `s` ends in `suffix` and has something before it. */
+bool ctl_has_suffix(const char *s, const char *suffix);
 /* Whether the word is a file and not the name of a network in the daemon. */
 bool ctl_is_file(const char *name);
 

@@ -13,6 +13,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "client/edgectl/ctl.h"
 #include "client/edgectl/npy.h"
 #include "client/edgectl/picture.h"
 #include "client/edgectl/wav.h"
@@ -195,11 +196,6 @@ static int add_png(struct feed *feed, uint32_t input, const void *bytes, size_t 
     return 0;
 }
 
-static bool has_suffix(const char *s, const char *suffix) {
-    size_t n = strlen(s), m = strlen(suffix);
-    return n > m && strcmp(s + n - m, suffix) == 0;
-}
-
 /* By the file's name; standard input, and names that say nothing, by content. */
 static int find_format(const char *path, const struct map *map, enum format *ret,
                        struct diag *diag) {
@@ -211,7 +207,7 @@ static int find_format(const char *path, const struct map *map, enum format *ret
         {".wav", FORMAT_WAV}, {".png", FORMAT_PNG},
     };
     for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-        if (has_suffix(path, suffixes[i].suffix)) {
+        if (ctl_has_suffix(path, suffixes[i].suffix)) {
             *ret = suffixes[i].format;
             return 0;
         }

@@ -48,18 +48,12 @@ static const void *value_at(const struct outcome *o, uint32_t output, size_t run
     return o->values[output] + run * o->source->outputs[output].size;
 }
 
-static bool has_suffix(const char *s, const char *suffix) {
-    size_t n = strlen(s), m = strlen(suffix);
-    return n > m && strcmp(s + n - m, suffix) == 0;
+bool outcome_is_path(const char *path) {
+    return ctl_has_suffix(path, ".npy") || ctl_has_suffix(path, ".bin");
 }
 
 int outcome_check_path(const struct source *source, const char *path, struct diag *diag) {
-    if (has_suffix(path, ".bin"))
-        return 0;
-    if (!has_suffix(path, ".npy"))
-        return diag_set(diag, OUTCOME_E_INVALID, "--output %s: the name must end in .npy or .bin",
-                        path);
-    if (source->n_outputs != 1)
+    if (ctl_has_suffix(path, ".npy") && source->n_outputs != 1)
         return diag_set(diag, OUTCOME_E_INVALID,
                         "--output %s: the network has %" PRIu32 " outputs, an .npy file holds one "
                         "array: use .bin",
@@ -88,7 +82,7 @@ static int append_bin(const struct outcome *o, struct buffer *b) {
 int outcome_write(const struct outcome *outcome, const char *path, struct diag *diag) {
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, NPY_MAX_BYTES);
-    int r = has_suffix(path, ".npy") ? append_npy(outcome, &b) : append_bin(outcome, &b);
+    int r = ctl_has_suffix(path, ".npy") ? append_npy(outcome, &b) : append_bin(outcome, &b);
     if (r)
         return diag_set(diag, err_trace(r), "no memory for %s", path);
     return file_write_atomic(path, b.data, b.len, diag);
@@ -224,7 +218,9 @@ int outcome_print_json(const struct ctl *ctl, const struct outcome *o, size_t to
 }
 
 static int print_top(const struct outcome *o, size_t top) {
-    static const char *const titles[] = {">run", "label", ">probability", ">time"};
+    static const char *const labelled[] = {">run", "label", ">probability", ">time"};
+    static const char *const plain[] = {">run", "index", ">value", ">time"};
+    const char *const *titles = o->source->n_labels ? labelled : plain;
     bool several = o->n_runs > 1;
     _cleanup_(ranking_deinit) struct ranking ranking = {0};
     int r = ranking_init(&ranking, o->source, top);

@@ -29,7 +29,9 @@ enum {
     OUTCOME_E_INVALID = 1, /* the file cannot hold these outputs; the diag says what to do */
 };
 
-/* Whether `path` can hold the outputs: .npy those of networks with one, .bin any. 0 or OUTCOME_E_INVALID. */
+/* Whether `path` ends as a file of outputs does. */
+bool outcome_is_path(const char *path);
+/* Whether `path`, which ends so, can hold the outputs: .npy those of networks with one, .bin any. 0 or OUTCOME_E_INVALID. */
 _nodiscard_ int outcome_check_path(const struct source *source, const char *path,
                                    struct diag *diag);
 /* Writes the outputs in their own datatypes. */

@@ -135,7 +135,7 @@ int verb_infer(struct ctl *ctl, int argc, char **argv) {
                    "another type,\n"
                    "and .json values, are real values that are quantized as the network needs. A "
                    "NAME with a\n"
-                   "'/' in it or ending in .edge is a file and is run in this process.",
+                   "'/' in it or ending in .edge or .tflite is a file and is run in this process.",
         .options = options,
         .min_words = 1,
         .max_words = ARGS_MAX_LIST,
@@ -145,6 +145,8 @@ int verb_infer(struct ctl *ctl, int argc, char **argv) {
         return args_status(r);
     if (infer.inputs.n + infer.words.n < 2)
         return ctl_usage("infer", "--input FILE is missing");
+    if (infer.output && !outcome_is_path(infer.output))
+        return ctl_usage("infer", "--output %s: the name must end in .npy or .bin", infer.output);
     _cleanup_(source_freep) struct source *source = NULL;
     struct diag diag = {0};
     if (source_open(ctl, infer.words.items[0], infer.local, &source, &diag))
