@@ -131,9 +131,9 @@ static int charge(struct request *request, const struct infer *infer) {
     }
     bool with_fd = infer->form == WIRE_FILE_DESCRIPTOR;
     /* The reply's buffer grows by doubling. */
-    uint64_t bytes =
-        request->bytes.amount + infer->work_bytes + 2 * reply + (with_fd ? infer->out_bytes : 0);
-    int r = charge_resize(&request->bytes, bytes);
+    uint64_t bytes = request_held(request) + request->reply.cap + infer->work_bytes + 2 * reply +
+                     (with_fd ? infer->out_bytes : 0);
+    int r = request_charge(request, bytes);
     if (!r && with_fd) {
         full = ACCOUNT_DESCRIPTORS;
         r = charge_resize(&request->descriptors, request->descriptors.amount + 1);

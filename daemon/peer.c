@@ -37,6 +37,11 @@ static void peer_fail(struct peer *peer, const char *text) {
     peer_close(peer);
 }
 
+/* What a connection with a receive buffer of this size is charged. */
+static size_t base_bytes(size_t cap) {
+    return MAX(PEER_BASE_BYTES, cap + PEER_KEEP + PEER_CREDIT);
+}
+
 static void append_request(struct peer *peer, struct request *request) {
     request->peer = peer;
     request->prev = peer->last;
@@ -61,6 +66,8 @@ static void unlink_request(struct peer *peer, struct request *request) {
     request->prev = request->next = NULL;
     request->peer = NULL;
     peer->n_requests--;
+    if (request->credit)
+        peer->credit_lent = false;
     if (request->ready)
         peer->out_bytes -= request->reply.len - request->sent;
     if (peer->barrier == request)
@@ -122,6 +129,20 @@ static void mark_dirty(struct peer *peer) {
     peer->server->dirty = peer;
 }
 
+static void refuse_bytes(struct request *request, const struct account *account) {
+    reply_quota(request, account_resource_name(ACCOUNT_BYTES), account->owner->limit[ACCOUNT_BYTES],
+                account->used[ACCOUNT_BYTES]);
+}
+
+/* The reply is held until the client fetches it. One that its user cannot have becomes a refusal. */
+static void charge_reply(struct peer *peer, struct request *request) {
+    if (request->sent || request_charge(request, request_held(request) + request->reply.cap) == 0)
+        return;
+    request_trim(request);
+    refuse_bytes(request, peer->account);
+    charge_shrink(&request->bytes, request_held(request) + request->reply.cap);
+}
+
 void peer_answer(struct request *request) {
     struct peer *peer = request->peer;
     if (request->has_slot)
@@ -133,12 +154,15 @@ void peer_answer(struct request *request) {
         return;
     }
     request_settle(request);
+    bool is_unwanted = request->call.oneway || peer->gone;
+    if (!is_unwanted)
+        charge_reply(peer, request);
     request->ready = true;
     peer->out_bytes += request->reply.len - request->sent;
     if (peer->barrier == request)
         peer->barrier = NULL;
     bool is_out = request->reply.len && request->sent == request->reply.len;
-    if (request->call.oneway || peer->gone || is_out) {
+    if (is_unwanted || is_out) {
         unlink_request(peer, request);
         request_free(request);
     }
@@ -225,7 +249,22 @@ static size_t parse_estimate(const struct request *request, size_t len) {
 enum {
     TAKE_E_NOTHING = 1, /* no message, or none for now */
     TAKE_E_CLOSED = 2,
+    TAKE_E_REFUSED = 3, /* answered already */
 };
+
+/* Charges a message before it is taken. The first one in line is taken even where the account is used up: only one is
+ * parsed at a time, and what it holds then it must pay. False: not yet. */
+static bool charge_message(struct peer *peer, struct request *request, size_t len) {
+    int r = charge_take(&request->bytes, peer->account, ACCOUNT_BYTES, 0);
+    edge_assert(r == 0);
+    request->credit = peer->credit_lent ? 0 : PEER_CREDIT;
+    if (request_charge(request, parse_estimate(request, len)) == 0)
+        return true;
+    if (peer->n_requests) /* what it has under way will give memory back */
+        return false;
+    request_trim(request);
+    return true;
+}
 
 /* The next message as a parsed request. */
 static int take_request(struct peer *peer, struct request **ret_request) {
@@ -237,12 +276,9 @@ static int take_request(struct peer *peer, struct request **ret_request) {
     int r = request_new(peer->server, &request);
     if (r)
         goto failed;
-    if (charge_take(&request->bytes, peer->account, ACCOUNT_BYTES, parse_estimate(request, len))) {
+    if (!charge_message(peer, request, len)) {
         request_free(request);
-        if (peer->n_requests) /* what it has under way will give memory back */
-            return TAKE_E_NOTHING;
-        peer_fail(peer, "connection closed: its user holds too much memory");
-        return TAKE_E_CLOSED;
+        return TAKE_E_NOTHING;
     }
     r = frame_next(&peer->reader, &request->message);
     if (r) {
@@ -255,13 +291,18 @@ static int take_request(struct peer *peer, struct request **ret_request) {
                     request->message.fds.n);
     edge_assert(r == 0);
     append_request(peer, request);
+    peer->credit_lent = peer->credit_lent || request->credit;
     if (request_parse(request, &diag)) {
         char text[DIAG_MAX + 64];
         snprintf(text, sizeof(text), "connection closed, it does not speak Varlink: %s", diag.text);
         peer_fail(peer, text);
         return TAKE_E_CLOSED;
     }
-    charge_shrink(&request->bytes, request_held(request) + request->reply.cap);
+    if (request_charge(request, request_held(request) + request->reply.cap)) {
+        refuse_bytes(request, peer->account);
+        peer_answer(request);
+        return TAKE_E_REFUSED;
+    }
     *ret_request = request;
     return 0;
 failed:
@@ -277,6 +318,8 @@ static bool process(struct peer *peer) {
         int r = take_request(peer, &request);
         if (r == TAKE_E_CLOSED)
             return false;
+        if (r == TAKE_E_REFUSED)
+            continue;
         if (r)
             break;
         if (peer->gone && !request->call.oneway) {
@@ -390,7 +433,7 @@ void peer_pump(struct peer *peer) {
     }
     if (!frame_reader_partial(&peer->reader) && peer->reader.buffer.cap > PEER_KEEP)
         frame_reader_trim(&peer->reader);
-    charge_shrink(&peer->bytes, MAX(PEER_BASE_BYTES, peer->reader.buffer.cap + PEER_KEEP));
+    charge_shrink(&peer->bytes, base_bytes(peer->reader.buffer.cap));
     update(peer);
 }
 
@@ -398,7 +441,7 @@ void peer_pump(struct peer *peer) {
 static bool receive(struct peer *peer) {
     size_t n;
     size_t cap = frame_reader_next_cap(&peer->reader);
-    if (charge_resize(&peer->bytes, MAX(PEER_BASE_BYTES, cap + PEER_KEEP))) {
+    if (charge_resize(&peer->bytes, base_bytes(cap))) {
         peer_fail(peer, "connection closed: its user holds too much memory");
         return false;
     }
@@ -514,7 +557,8 @@ void peer_close(struct peer *peer) {
     uv_close((uv_handle_t *)&peer->poll, on_closed);
 }
 
-int peer_new(struct server *server, int fd_in, struct peer **ret_peer) {
+int peer_new(struct server *server, int fd_in, struct peer **ret_peer,
+             enum account_resource *ret_full) {
     _cleanup_(fd_closep) int fd = fd_in;
     struct ucred cred;
     socklen_t len = sizeof(cred);
@@ -532,10 +576,13 @@ int peer_new(struct server *server, int fd_in, struct peer **ret_peer) {
     }
     frame_reader_init(&peer->reader, (size_t)server->config.max_message);
     int r = account_get(&server->accounts, peer->uid, &peer->account);
+    *ret_full = ACCOUNT_CONNECTIONS;
     if (!r)
         r = charge_take(&peer->connection, peer->account, ACCOUNT_CONNECTIONS, 1);
-    if (!r)
+    if (!r) {
+        *ret_full = ACCOUNT_BYTES;
         r = charge_take(&peer->bytes, peer->account, ACCOUNT_BYTES, PEER_BASE_BYTES);
+    }
     if (!r)
         r = charge_take(&peer->descriptors, peer->account, ACCOUNT_DESCRIPTORS, 0);
     if (!r)

@@ -20,9 +20,13 @@ struct request;
 struct server;
 struct session_entry;
 
-#define PEER_MAX_REQUESTS 64               /* calls under way or answered but not sent */
-#define PEER_MAX_OUTPUT ((size_t)1 << 20)  /* bytes of answers not sent, before reading stops */
-#define PEER_BASE_BYTES ((size_t)32 << 10) /* charged for the connection itself and small buffers */
+#define PEER_MAX_REQUESTS 64              /* calls under way or answered but not sent */
+#define PEER_MAX_OUTPUT ((size_t)1 << 20) /* bytes of answers not sent, before reading stops */
+/* Charged for the connection itself, small buffers and the credit. */
+#define PEER_BASE_BYTES ((size_t)64 << 10)
+/* Of the base, for one call at a time and its answer: a user who has used up the account can still be answered, and
+ * give something back. */
+#define PEER_CREDIT ((size_t)32 << 10)
 
 enum peer_state {
     PEER_OPEN,     /* reads calls */
@@ -60,6 +64,7 @@ struct peer {
     size_t out_bytes;
     struct request *held;    /* the newest call, which waits for a slot */
     struct request *barrier; /* a call that later ones wait for */
+    bool credit_lent;        /* to one of them */
 
     struct region *regions;
     struct session_entry *sessions;
@@ -69,8 +74,9 @@ struct peer {
     struct charge connection, bytes, descriptors;
 };
 
-/* Takes fd over in any case. 0, -ENOMEM, or ACCOUNT_E_QUOTA. */
-_nodiscard_ int peer_new(struct server *server, int fd, struct peer **ret_peer);
+/* Takes fd over in any case. 0, -ENOMEM, or ACCOUNT_E_QUOTA, and then *ret_full is what there is too much of. */
+_nodiscard_ int peer_new(struct server *server, int fd, struct peer **ret_peer,
+                         enum account_resource *ret_full);
 /* Drops everything now; the memory goes when the handle has closed. */
 void peer_close(struct peer *peer);
 /* Reads no more calls and closes when all answers are out. */

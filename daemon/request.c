@@ -59,7 +59,7 @@ void request_settle(struct request *request) {
     json_doc_reset(&request->doc, REQUEST_KEEP);
     arena_reset(&request->arena);
     charge_release(&request->descriptors);
-    charge_shrink(&request->bytes, request->reply.cap);
+    charge_shrink(&request->bytes, request_held(request) + request->reply.cap);
 }
 
 void request_free(struct request *request) {
@@ -75,6 +75,7 @@ void request_free(struct request *request) {
     request->session_next = NULL;
     request->ready = false;
     request->sent = 0;
+    request->credit = 0;
     if (server->n_request_store == REQUEST_KEEP_COUNT) {
         destroy(request);
         return;
@@ -97,9 +98,20 @@ void *request_alloc(struct request *request, size_t size) {
     return arena_alloc(&request->arena, size);
 }
 
+void request_trim(struct request *request) {
+    buffer_reset(&request->message.text, 0);
+    buffer_reset(&request->reply, 0);
+    json_doc_reset(&request->doc, 0);
+    arena_deinit(&request->arena);
+}
+
+int request_charge(struct request *request, uint64_t bytes) {
+    return charge_resize(&request->bytes, bytes > request->credit ? bytes - request->credit : 0);
+}
+
 size_t request_held(const struct request *request) {
-    return request->message.text.cap + request->doc.small.cap + request->doc.cuts.cap +
-           request->arena.total;
+    return sizeof(*request) + request->message.text.cap + request->doc.small.cap +
+           request->doc.cuts.cap + request->arena.total;
 }
 
 int request_parse(struct request *request, struct diag *diag) {

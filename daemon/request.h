@@ -52,6 +52,7 @@ struct request {
     int reply_fd;               /* goes with the reply; -1: none */
 
     struct charge bytes, descriptors;
+    size_t credit; /* bytes that its connection has paid for */
 };
 
 /* A fresh one; -ENOMEM. */
@@ -67,5 +68,9 @@ void *request_alloc(struct request *request, size_t size);
 _nodiscard_ int request_parse(struct request *request, struct diag *diag);
 /* The answer is written: drops everything else. */
 void request_settle(struct request *request);
+/* Gives back the memory that it keeps; before it has a message, or after it is settled. */
+void request_trim(struct request *request);
+/* Charges `bytes` in all to its user, but for the credit. ACCOUNT_E_QUOTA. */
+_nodiscard_ int request_charge(struct request *request, uint64_t bytes);
 /* Bytes held beside the reply, for the charge. */
 size_t request_held(const struct request *request);

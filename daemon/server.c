@@ -117,7 +117,8 @@ static void after_jobs(void *userdata) {
 }
 
 /* The connection waits for an answer to its first call: it gets one that says why it is turned away. */
-static void turn_away(struct server *server, int fd, const char *resource, uint64_t limit) {
+static void turn_away(struct server *server, int fd, enum account_resource full, uint64_t limit) {
+    const char *resource = account_resource_name(full);
     char text[160];
     int len = snprintf(text, sizeof(text),
                        "{\"error\":\"io.edged.QuotaExceeded\",\"parameters\":{\"resource\":\"%s\","
@@ -127,21 +128,22 @@ static void turn_away(struct server *server, int fd, const char *resource, uint6
     _unused_ ssize_t n = send(fd, text, (size_t)len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     server->n_refused++;
     if (server_may_log(server))
-        log_warning("a connection was refused: more than %llu %s", (unsigned long long)limit,
+        log_warning("a connection was refused: no more than %llu %s", (unsigned long long)limit,
                     resource);
 }
 
 void server_add_peer(struct server *server, int fd) {
     struct peer *peer;
+    enum account_resource full;
     if (server->n_peers >= server->config.max_connections) {
-        turn_away(server, fd, "connections", server->config.max_connections);
+        turn_away(server, fd, ACCOUNT_CONNECTIONS, server->config.max_connections);
         fd_close(fd);
         return;
     }
     int copy = dup(fd); /* peer_new() takes the descriptor in any case */
-    int r = peer_new(server, fd, &peer);
+    int r = peer_new(server, fd, &peer, &full);
     if (r == ACCOUNT_E_QUOTA && copy >= 0)
-        turn_away(server, copy, "connections", server->accounts.limit[ACCOUNT_CONNECTIONS]);
+        turn_away(server, copy, full, server->accounts.limit[full]);
     else if (r && server_may_log(server))
         log_error("a connection was refused: %s", r < 0 ? strerror(-r) : "a limit");
     fd_close(copy);

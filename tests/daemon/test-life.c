@@ -322,6 +322,63 @@ START_TEST(test_memory_limit) {
 }
 END_TEST
 
+/* A user who has used up everything is answered, and can give something back. */
+START_TEST(test_full_account) {
+    struct client other;
+    const char *batch = "{'method':'io.edged.Infer','parameters':{'model':'slow','inputs':"
+                        "[{'region':'r1','shape':[64,512]}],'outputForm':'raw'}}";
+    begin((const char *const[]){"affine", "slow", NULL}, "[limits]\nmemory-per-user = 2M\n");
+    client_connect(&other, &edged);
+    ck_assert_int_eq(status_of(&other, "connections"), 2);
+    for (size_t size = 1 << 20; size;) {
+        client_sendf(&client, "{'method':'io.edged.RegisterRegion','parameters':{'size':%zu}}",
+                     size);
+        cJSON *reply = client_receive(&client);
+        ck_assert_ptr_nonnull(reply);
+        if (json_at(reply, "error"))
+            size /= 2;
+        cJSON_Delete(reply);
+    }
+    client_sendf(&client, "%s", batch);
+    expect_error(&client, "io.edged.QuotaExceeded", "resource", "bytes");
+    send_affine(&other, 1);
+    expect_affine(&other, 1);
+    ck_assert_int_eq(status_of(&other, "connections"), 2);
+    client_sendf(&client, "{'method':'io.edged.UnregisterRegion','parameters':{'region':'r2'}}");
+    cJSON_Delete(expect_success(&client));
+    client_sendf(&client, "%s", batch);
+    cJSON_Delete(expect_success(&client));
+    client_close(&other);
+    end();
+}
+END_TEST
+
+/* Answers that nobody fetches are held for their user as anything else is: where there is no room, calls wait. */
+START_TEST(test_unread_answers) {
+    enum { CLIENTS = 20, CALLS = 100 };
+    struct client others[CLIENTS];
+    begin(NULL, "[limits]\nmemory-per-user = 4M\n");
+    for (int i = 0; i < CLIENTS; i++) {
+        client_connect(&others[i], &edged);
+        ck_assert_int_eq(status_of(&others[i], "connections"), i + 2);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        for (int j = 0; j < CALLS; j++)
+            client_sendf(&others[i], "{'method':'org.varlink.service.GetInterfaceDescription',"
+                                     "'parameters':{'interface':'io.edged'}}");
+    }
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_ge(status_of(&client, "connections"), 1);
+    ck_assert_uint_lt(daemon_memory(&edged, "RssAnon"), MEMORY_SLACK_KIB + (8 << 10));
+    for (int i = 0; i < CLIENTS; i++) {
+        for (int j = 0; j < CALLS; j++)
+            cJSON_Delete(expect_success(&others[i]));
+        client_close(&others[i]);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(test_descriptors_run_out) {
     enum { CLIENTS = 40 };
     struct client others[CLIENTS];
@@ -494,6 +551,8 @@ int main(void) {
     tcase_add_test(t, test_slow_reader);
     tcase_add_test(t, test_connection_limit);
     tcase_add_test(t, test_memory_limit);
+    tcase_add_test(t, test_full_account);
+    tcase_add_test(t, test_unread_answers);
     tcase_add_test(t, test_descriptors_run_out);
     tcase_add_test(t, test_access);
     tcase_add_test(t, test_drain);
