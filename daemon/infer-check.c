@@ -102,35 +102,30 @@ static void shape_text(const struct port *port, char *ret, size_t size) {
         n += (size_t)snprintf(ret + n, size - n, "%s%d", i ? ", " : "", port->dims[i]);
 }
 
-/* Bytes that base64 text stands for, if it is valid. */
-static size_t base64_bytes(const char *text, size_t len) {
-    size_t n = len;
-    for (const char *p = text; (p = memchr(p, '\\', len - (size_t)(p - text))); p++)
-        n--;
-    size_t pad = 0;
-    while (pad < 2 && pad < len && text[len - 1 - pad] == '=')
-        pad++;
-    return n / 4 * 3 - MIN(pad, n / 4 * 3);
-}
-
-/* Values that are there according to the text or the size; false, and *ret_n as it was, where nothing says so. */
-static bool count_values(const struct infer_input *in, size_t *ret_n) {
+/* Values that are there according to the text or the size. *ret_known false, and *ret_n as it was: nothing says so. */
+static int count_values(struct request *request, const struct infer_input *in, size_t *ret_n,
+                        bool *ret_known) {
     const struct wire_tensor *w = &in->wire;
-    size_t element = dtype_size(in->dtype);
+    size_t element = dtype_size(in->dtype), bytes;
+    struct diag diag;
+    *ret_known = true;
     switch (w->form) {
     case WIRE_DATA:
         *ret_n = values_count(w->text, w->text_len);
-        return true;
+        break;
     case WIRE_RAW:
-        *ret_n = base64_bytes(w->text, w->text_len) / element;
-        return true;
+        if (values_base64_size(w->text, w->text_len, &bytes, &diag))
+            return refuse(request, in->port->name, in->path, "raw", "%s", diag.text);
+        *ret_n = bytes / element;
+        break;
     case WIRE_REGION:
     case WIRE_FILE_DESCRIPTOR:
+        *ret_known = w->has_size;
         if (w->has_size)
             *ret_n = (size_t)w->size / element;
-        return w->has_size;
+        break;
     }
-    return false;
+    return 0;
 }
 
 /* How many runs the tensor is for, and that its values are as many as that. */
@@ -140,7 +135,10 @@ static int check_batch(struct request *request, struct infer *infer, struct infe
     uint32_t max = request->server->config.max_batch;
     size_t elements = port_elements(port);
     size_t n = elements;
-    bool counted = count_values(in, &n);
+    bool counted;
+    int r = count_values(request, in, &n, &counted);
+    if (r)
+        return r;
     const char *member = w->has_shape ? "shape" : wire_form_name(w->form);
     uint64_t batch = w->has_shape ? shape_batch(port, w) : n / elements;
     if (w->has_shape ? batch == 0 : n % elements != 0 || n == 0) {

@@ -270,21 +270,73 @@ size_t values_base64_max(size_t len) {
     return len / 4 * 3 + 3;
 }
 
-/* Some JSON writers escape every slash. */
-static size_t drop_backslashes(char *text, size_t len) {
+static int hex_digit(char c) {
+    if (is_digit(c))
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One character of a JSON string, of those that base64 has: some writers escape every slash, others all but letters and
+ * digits. Another escape is left as its backslash, which base64 does not have. */
+static char read_char(const char **p, const char *end) {
+    const char *q = *p;
+    char c = *(*p)++;
+    if (c != '\\')
+        return c;
+    if (end - q >= 2 && q[1] == '/') {
+        *p = q + 2;
+        return '/';
+    }
+    if (end - q < 6 || q[1] != 'u' || q[2] != '0' || q[3] != '0' || hex_digit(q[4]) < 0 ||
+        hex_digit(q[5]) < 0)
+        return c;
+    *p = q + 6;
+    return (char)(hex_digit(q[4]) * 16 + hex_digit(q[5]));
+}
+
+static size_t unescape(char *text, size_t len) {
     if (!memchr(text, '\\', len))
         return len;
     size_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        if (text[i] != '\\' || i + 1 == len || text[i + 1] != '/')
-            text[n++] = text[i];
+    for (const char *p = text, *end = text + len; p < end;)
+        text[n++] = read_char(&p, end);
     return n;
+}
+
+static int check_length(size_t n, struct diag *diag) {
+    if (n % 4 == 0)
+        return 0;
+    return diag_set(diag, VALUES_E_INVALID,
+                    "no valid base64: its length %zu is not a multiple of 4", n);
+}
+
+int values_base64_size(const char *text, size_t len, size_t *ret_size, struct diag *diag) {
+    size_t n = 0, pad = 0;
+    if (memchr(text, '\\', len)) {
+        for (const char *p = text, *end = text + len; p < end; n++)
+            pad = read_char(&p, end) == '=' ? pad + 1 : 0;
+    } else {
+        n = len;
+        while (pad < n && text[n - 1 - pad] == '=')
+            pad++;
+    }
+    int r = check_length(n, diag);
+    if (r)
+        return r;
+    if (pad > 2)
+        return diag_set(diag, VALUES_E_INVALID, "no valid base64: it ends with %zu times '='", pad);
+    *ret_size = n / 4 * 3 - pad;
+    return 0;
 }
 
 int values_from_base64(char *text, size_t len, void *ret, size_t max, size_t *ret_size,
                        struct diag *diag) {
-    len = drop_backslashes(text, len);
+    len = unescape(text, len);
     const char *end;
+    int r = check_length(len, diag);
+    if (r)
+        return r;
     size_t size;
     if (sodium_base642bin(ret, max, text, len, NULL, &size, &end, sodium_base64_VARIANT_ORIGINAL) <
             0 ||

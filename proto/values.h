@@ -38,8 +38,12 @@ size_t values_to_text(enum dtype dtype, const void *values, size_t n, char *ret)
 
 /* The bytes that base64 text of this length holds at most. */
 size_t values_base64_max(size_t len);
-/* Decodes padded base64 (RFC 4648; JSON's `\/` for `/` is understood) of at most `max` bytes; the text may be changed
- * in place. 0, VALUES_E_INVALID. */
+/* The bytes that padded base64 text stands for, if its characters are valid; the text is that of a JSON string, as below.
+ * 0, VALUES_E_INVALID. */
+_nodiscard_ int values_base64_size(const char *text, size_t len, size_t *ret_size,
+                                   struct diag *diag);
+/* Decodes padded base64 (RFC 4648) of at most `max` bytes. JSON's escapes `\/` and `\u00XX` are understood; the text may be
+ * changed in place. 0, VALUES_E_INVALID. */
 _nodiscard_ int values_from_base64(char *text, size_t len, void *ret, size_t max, size_t *ret_size,
                                    struct diag *diag);
 /* The length of the base64 text of `size` bytes, without a NUL. */

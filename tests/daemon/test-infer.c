@@ -95,6 +95,7 @@ START_TEST(test_forms) {
     infer("affine", "{'name':'x','datatype':'FP32','shape':[1,4],'data':[1.0,2e0,3,4]}", "", want,
           3);
     infer("affine", "{'raw':'AACAPwAAAEAAAEBAAACAQA=='}", "", want, 3);
+    infer("affine", "{'raw':'\\u0041ACAPwAAAEAAAEBAAACAQA\\u003d\\u003D'}", "", want, 3);
     infer("affine", "{'raw':'AACAPwAAAEAAAEBAAACAQA==','shape':[1,4]}", "'outputForm':'data'", want,
           3);
     send_infer("affine", "{'data':[1,2,3,4]}", "'outputForm':'raw'", NULL, 0);
@@ -176,6 +177,13 @@ START_TEST(test_quantized) {
 }
 END_TEST
 
+static void refused_because(const char *raw, const char *reason) {
+    char input[64];
+    snprintf(input, sizeof(input), "{'raw':'%s'}", raw);
+    send_infer("affine", input, "", NULL, 0);
+    expect_error(&client, INVALID_TENSOR, "reason", reason);
+}
+
 START_TEST(test_refused) {
     refused("quant", "{'data':[3,300,1,1]}", "", "q", "inputs[0].data");
     refused("quant", "{'data':[3,0.5,1,1]}", "", "q", "inputs[0].data");
@@ -191,6 +199,9 @@ START_TEST(test_refused) {
     refused("affine", "{'shape':[9007199254740992,4],'data':[1]}", "", "x", "inputs[0].shape");
     refused("affine", "{'raw':'AACAPwAAAEAAAEBA'}", "", "x", "inputs[0].raw");
     refused("affine", "{'raw':'AACAPwAAAEAAAEBAAACAQ***'}", "", "x", "inputs[0].raw");
+    refused_because("!!", "no valid base64: its length 2 is not a multiple of 4");
+    refused_because("AACAPwAAAEAAAEBAAACAQA",
+                    "no valid base64: its length 22 is not a multiple of 4");
     refused("affine", "{'name':'z','data':[1,2,3,4]}", "", "z", "inputs[0].name");
     refused("affine", "{'name':'x'}", "", "x", "inputs[0]");
     refused("affine", "{'data':[1],'raw':'AA=='}", "", "inputs[0]", "inputs[0]");

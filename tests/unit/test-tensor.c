@@ -199,6 +199,36 @@ START_TEST(test_text_max) {
 }
 END_TEST
 
+/* Any character may be escaped; what is cut short or no base64 is refused, not read over. */
+START_TEST(test_base64_escapes) {
+    static const char *const good[] = {"+/8=", "+\\/8=", "\\u002b\\u002F8\\u003d", "+/8\\u003D"};
+    static const char *const bad[] = {
+        "!!!!", "+/8",   "+/8=\\",     "\\",       "\\u",    "\\u003",
+        "====", "\\n8=", "+/8\\u013d", "+/8\\u00", "+/8\\u", "\\u0000AAA"};
+    uint8_t back[16];
+    char text[64];
+    size_t size;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        strcpy(text, good[i]);
+        ck_assert_int_eq(values_base64_size(text, strlen(text), &size, &diag), 0);
+        ck_assert_uint_eq(size, 2);
+        ck_assert_int_eq(values_from_base64(text, strlen(text), back, 2, &size, &diag), 0);
+        ck_assert_uint_eq(size, 2);
+        ck_assert_mem_eq(back, "\xfb\xff", 2);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        strcpy(text, bad[i]);
+        ck_assert_int_eq(values_from_base64(text, strlen(text), back, sizeof(back), &size, &diag),
+                         VALUES_E_INVALID);
+    }
+    ck_assert_int_eq(values_base64_size("+/8", 3, &size, &diag), VALUES_E_INVALID);
+    ck_assert_str_eq(diag.text, "no valid base64: its length 3 is not a multiple of 4");
+    ck_assert_int_eq(values_base64_size("A===", 4, &size, &diag), VALUES_E_INVALID);
+    ck_assert_int_eq(values_base64_size("", 0, &size, &diag), 0);
+    ck_assert_uint_eq(size, 0);
+}
+END_TEST
+
 START_TEST(test_base64) {
     uint8_t bytes[256], back[256];
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -342,6 +372,7 @@ int main(void) {
     tcase_add_test(t, test_null);
     tcase_add_test(t, test_text_max);
     tcase_add_test(t, test_base64);
+    tcase_add_test(t, test_base64_escapes);
     tcase_add_test(t, test_tensor);
     tcase_add_test(t, test_tensor_write);
     suite_add_tcase(s, t);
