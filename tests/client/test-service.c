@@ -45,6 +45,8 @@ static void setup(void) {
     const char *program = getenv("EDGED");
     ck_assert_ptr_nonnull(program);
     daemon_pid = spawn_daemon(program, fd, spawn_path("log"), "--workers", "2", NULL);
+    /* It answers: a test that is skipped must not end it before it can handle that. */
+    ck_assert_int_eq(edgectl(NULL, "status", NULL).status, 0);
 }
 
 static void teardown(void) {
