@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The .tflite files under the shared folder, for tests that go through all of them.
+ * The .tflite files under the shared folder, and the one-operator networks of tests/golden/ops, for tests that go through
+ * all of them.
  */
 
 #include <glob.h>
@@ -12,13 +13,13 @@
 
 #include "tests/shared.h"
 
-/* Fills `ret_list` with the files that match, sorted; nothing where the folder is not there. globfree() it. */
+/* Fills `ret_list` with the files, sorted; without the shared folder, only what the project has. globfree() it. */
 static inline void networks_find(glob_t *ret_list, bool with_ops) {
     static const char *const patterns[] = {"models/*/*.tflite", "models/*/*/*.tflite",
-                                           "golden/[!o]*/*.tflite", "golden/ops/*.tflite"};
+                                           "golden/[!o]*/*.tflite"};
     int flags = 0;
     memset(ret_list, 0, sizeof(*ret_list));
-    for (size_t i = 0; i < (with_ops ? 4 : 3); i++) {
+    for (size_t i = 0; i < 3; i++) {
         char pattern[4096];
         snprintf(pattern, sizeof(pattern), "%s/%s", shared_dir(), patterns[i]);
         glob(pattern, flags, NULL, ret_list);
@@ -26,4 +27,6 @@ static inline void networks_find(glob_t *ret_list, bool with_ops) {
     }
     if (ret_list->gl_pathc == 0)
         printf("SKIPPED: no networks under %s\n", shared_dir());
+    if (with_ops)
+        glob(EDGED_SOURCE "/tests/golden/ops/*.tflite", flags, NULL, ret_list);
 }
