@@ -116,7 +116,7 @@ static void after_jobs(void *userdata) {
     give_memory_back(server);
 }
 
-/* The connection waits for an answer to its first call: it gets one that says why it is turned away. */
+/* The connection waits for an answer to its first call: it gets one that says why it is turned away. Takes fd over. */
 static void turn_away(struct server *server, int fd, enum account_resource full, uint64_t limit) {
     const char *resource = account_resource_name(full);
     char text[160];
@@ -124,8 +124,11 @@ static void turn_away(struct server *server, int fd, enum account_resource full,
                        "{\"error\":\"io.edged.QuotaExceeded\",\"parameters\":{\"resource\":\"%s\","
                        "\"limit\":%llu,\"used\":%llu}}",
                        resource, (unsigned long long)limit, (unsigned long long)limit);
-    /* Its NUL goes along. Whether it arrives is the client's matter. */
-    _unused_ ssize_t n = send(fd, text, (size_t)len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* Its NUL goes along. */
+    if (send(fd, text, (size_t)len + 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        fd_close(fd);
+    else
+        linger_add(server, fd);
     server->n_refused++;
     if (server_may_log(server))
         log_warning("a connection was refused: no more than %llu %s", (unsigned long long)limit,
@@ -137,14 +140,15 @@ void server_add_peer(struct server *server, int fd) {
     enum account_resource full;
     if (server->n_peers >= server->config.max_connections) {
         turn_away(server, fd, ACCOUNT_CONNECTIONS, server->config.max_connections);
-        fd_close(fd);
         return;
     }
     int copy = dup(fd); /* peer_new() takes the descriptor in any case */
     int r = peer_new(server, fd, &peer, &full);
-    if (r == ACCOUNT_E_QUOTA && copy >= 0)
+    if (r == ACCOUNT_E_QUOTA && copy >= 0) {
         turn_away(server, copy, full, server->accounts.limit[full]);
-    else if (r && server_may_log(server))
+        return;
+    }
+    if (r && server_may_log(server))
         log_error("a connection was refused: %s", r < 0 ? strerror(-r) : "a limit");
     fd_close(copy);
 }
@@ -304,6 +308,7 @@ void server_deinit(struct server *server) {
     listener_close(&server->listener);
     while (server->peers)
         peer_close(server->peers);
+    linger_close_all(server);
     notify_deinit(&server->notify);
     pool_deinit(&server->pool);
     startup_cancel(server);

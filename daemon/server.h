@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/account.h"
+#include "daemon/linger.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
 #include "daemon/pool.h"
@@ -41,6 +42,7 @@ struct server {
     uv_signal_t signals[2];
     uv_timer_t drain;
     struct listener listener;
+    struct lingering lingering;
     struct notify notify;
     struct access access;
     struct accounts accounts;

@@ -289,6 +289,9 @@ START_TEST(test_connection_limit) {
         ck_assert_int_eq(status_of(&others[i], "connections"), i + 2);
     }
     client_connect(&others[3], &edged);
+    /* It has been turned away when this is answered, and can still call. */
+    ck_assert_int_eq(status_of(&others[0], "connections"), 4);
+    client_sendf(&others[3], "{'method':'io.edged.Status'}");
     expect_error(&others[3], "io.edged.QuotaExceeded", "resource", "connections");
     expect_closed(&others[3]);
     client_close(&others[0]);
