@@ -22,6 +22,7 @@
 
 static const struct config defaults = {
     .socket = "/run/edged/io.edged",
+    .socket_mode = 0660,
     .models = "/var/lib/edged/models",
     .workers = 0,
     .cpu = "auto",
@@ -38,6 +39,7 @@ static const struct config defaults = {
 /* One parse. `line` is the number of the line libinih has last been given. */
 struct parser {
     struct config config;
+    const char *origin;
     const char *text;
     size_t left;
     int line;
@@ -102,12 +104,16 @@ static char *next_line(char *str, int num, void *stream) {
 static int handle(void *user, const char *section, const char *name, const char *value) {
     struct parser *p = user;
     p->result = settings_set(&p->config, section, name, value, p->diag);
+    /* Users are looked up later: keep where. */
+    if (p->result == 0 && strcmp(name, "admin-users") == 0)
+        snprintf(p->config.admin_users_origin, CONFIG_ORIGIN_MAX, "%s:%d", p->origin, p->line);
     return p->result == 0;
 }
 
 int config_parse(struct config *config, const char *origin, const void *text, size_t size,
                  struct diag *diag) {
-    struct parser p = {.config = *config, .text = text, .left = size, .diag = diag};
+    struct parser p = {
+        .config = *config, .origin = origin, .text = text, .left = size, .diag = diag};
     int bad_line = ini_parse_stream(next_line, &p, handle, &p);
     if (bad_line < 0)
         return diag_set(diag, -ENOMEM, "%s: no memory", origin);

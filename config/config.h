@@ -18,17 +18,20 @@ struct diag;
 #define CONFIG_PATH_MAX 192   /* a path with its NUL; a line of the file is not longer either */
 #define CONFIG_SOCKET_MAX 108 /* sun_path with its NUL */
 #define CONFIG_TIER_MAX 16
+#define CONFIG_ORIGIN_MAX 256
 
 /* A file says something that is not a valid setting. */
 #define CONFIG_E_INVALID 1
 
 struct config {
     /* [server] */
-    char socket[CONFIG_SOCKET_MAX];    /* ignored when systemd passes the socket */
-    char models[CONFIG_PATH_MAX];      /* its *.edge files are loaded at start; "": none */
-    unsigned workers;                  /* compute threads; 0: one for each CPU */
-    char cpu[CONFIG_TIER_MAX];         /* a tier's name, or "auto" */
-    char admin_users[CONFIG_PATH_MAX]; /* names or uids, between spaces or commas */
+    char socket[CONFIG_SOCKET_MAX];             /* ignored when systemd passes the socket */
+    unsigned socket_mode;                       /* permissions of `socket` */
+    char models[CONFIG_PATH_MAX];               /* its *.edge files are loaded at start; "": none */
+    unsigned workers;                           /* compute threads; 0: one for each CPU */
+    char cpu[CONFIG_TIER_MAX];                  /* a tier's name, or "auto" */
+    char admin_users[CONFIG_PATH_MAX];          /* names or uids, between spaces or commas */
+    char admin_users_origin[CONFIG_ORIGIN_MAX]; /* "FILE:LINE" that says so; "": none */
     enum log_level log_level;
     /* [limits] */
     unsigned max_batch;

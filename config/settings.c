@@ -13,6 +13,7 @@
 
 enum setting_type {
     SETTING_COUNT, /* unsigned */
+    SETTING_MODE,  /* unsigned, octal */
     SETTING_BYTES, /* uint64_t, with K, M or G */
     SETTING_TEXT,  /* char[max], max counts the NUL; may be empty where min is 0 */
     SETTING_TIER,  /* char[max] */
@@ -35,6 +36,7 @@ struct setting {
 
 static const struct setting settings[] = {
     {"server", "socket", SETTING_TEXT, AT(socket), 1, CONFIG_SOCKET_MAX},
+    {"server", "socket-mode", SETTING_MODE, AT(socket_mode), 0, 0777},
     {"server", "models", SETTING_TEXT, AT(models), 0, CONFIG_PATH_MAX},
     {"server", "workers", SETTING_COUNT, AT(workers), 0, 256},
     {"server", "cpu", SETTING_TIER, AT(cpu), 1, CONFIG_TIER_MAX},
@@ -96,6 +98,17 @@ static int set_number(const struct setting *s, const char *value, void *target, 
         *(uint64_t *)target = v;
     else
         *(unsigned *)target = (unsigned)v;
+    return 0;
+}
+
+/* As chmod(1) takes it: three octal digits, a zero may go before them. */
+static int set_mode(const struct setting *s, const char *value, unsigned *target,
+                    struct diag *diag) {
+    const char *p = value + (strlen(value) == 4 && *value == '0');
+    if (strlen(p) != 3 || strspn(p, "01234567") != 3)
+        return diag_set(diag, CONFIG_E_INVALID, "%s: '%.40s' is not a mode like 0660", s->key,
+                        value);
+    *target = (unsigned)((p[0] - '0') << 6 | (p[1] - '0') << 3 | (p[2] - '0'));
     return 0;
 }
 
@@ -164,6 +177,8 @@ int settings_set(struct config *config, const char *section, const char *key, co
     case SETTING_COUNT:
     case SETTING_BYTES:
         return set_number(s, value, target, diag);
+    case SETTING_MODE:
+        return set_mode(s, value, target, diag);
     case SETTING_TEXT:
         return set_text(s, value, target, diag);
     case SETTING_TIER:

@@ -130,7 +130,7 @@ static int clear_path(const struct sockaddr_un *address, struct diag *diag) {
     return 0;
 }
 
-int listener_bind(struct listener *listener, const char *path, struct diag *diag) {
+int listener_bind(struct listener *listener, const char *path, mode_t mode, struct diag *diag) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof(address.sun_path))
@@ -146,8 +146,8 @@ int listener_bind(struct listener *listener, const char *path, struct diag *diag
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
     memcpy(listener->path, path, len + 1);
-    /* Who may connect is the directory's matter, who may load networks is checked by uid. */
-    if (chmod(path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
+    /* Nobody can connect before it listens: the umask's mode does no harm. */
+    if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
         return diag_set(diag, -errno, "%s: %s", path, strerror(errno));
     int passed = fd;
     fd = -1;

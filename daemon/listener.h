@@ -6,6 +6,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "base/attributes.h"
@@ -30,7 +31,8 @@ struct listener {
 
 void listener_init(struct listener *listener, struct server *server);
 /* Makes the socket file; one that nobody listens on any more is replaced. A negative errno, with the diag. */
-_nodiscard_ int listener_bind(struct listener *listener, const char *path, struct diag *diag);
+_nodiscard_ int listener_bind(struct listener *listener, const char *path, mode_t mode,
+                              struct diag *diag);
 /* Takes over a listening descriptor. */
 _nodiscard_ int listener_adopt(struct listener *listener, int fd, struct diag *diag);
 /* Descriptors are free again: accepts where it had to stop. */

@@ -19,6 +19,7 @@
 
 enum {
     EXIT_USAGE = 2,
+    EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h */
 };
 
 static const char help[] =
@@ -91,19 +92,18 @@ static int read_options(int argc, char **argv, struct options *options) {
 static int apply(struct config *config, const struct options *options, struct diag *diag) {
     const char *tier = getenv("EDGE_CPU");
     const struct {
-        const char *key, *value;
+        const char *origin, *key, *value;
     } rows[] = {
-        {"socket", options->socket},
-        {"models", options->models},
-        {"workers", options->workers},
-        {"cpu", options->cpu    ? options->cpu
-                : tier && *tier ? tier
-                                : NULL},
+        {"EDGE_CPU", "cpu", tier && *tier ? tier : NULL},
+        {"--socket", "socket", options->socket},
+        {"--models", "models", options->models},
+        {"--workers", "workers", options->workers},
+        {"--cpu", "cpu", options->cpu},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         int r = rows[i].value ? config_set(config, "server", rows[i].key, rows[i].value, diag) : 0;
         if (r)
-            return r;
+            return diag_prefix(diag, r, "%s", rows[i].origin);
     }
     return 0;
 }
@@ -117,6 +117,8 @@ static int serve(const struct config *config) {
     else
         r = server_run(&server);
     server_deinit(&server);
+    if (r == SERVER_E_CONFIG)
+        return EXIT_CONFIG;
     return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -135,7 +137,7 @@ int main(int argc, char **argv) {
         config_read(options.config ? options.config : CONFIG_PATH, options.config, &config, &diag);
     if (r) {
         log_error("%s", diag.text);
-        return EXIT_FAILURE;
+        return EXIT_CONFIG;
     }
     if (apply(&config, &options, &diag))
         return usage("%s", diag.text);

@@ -248,17 +248,26 @@ static int init_sockets(struct server *server, struct diag *diag) {
     int r = notify_sockets(on_socket, server);
     if (r < 0)
         return diag_set(diag, r, "passed sockets: %s", strerror(-r));
-    return r ? 0 : listener_bind(&server->listener, server->config.socket, diag);
+    return r ? 0
+             : listener_bind(&server->listener, server->config.socket,
+                             (mode_t)server->config.socket_mode, diag);
 }
 
 static int choose_tier(struct server *server, struct diag *diag) {
     const char *name = server->config.cpu;
     server->tier = strcmp(name, "auto") == 0 ? tier_best() : tier_parse(name);
     if (server->tier == TIER_END)
-        return diag_set(diag, -EINVAL, "there is no CPU tier '%s'", name);
+        return diag_set(diag, SERVER_E_CONFIG, "there is no CPU tier '%s'", name);
     if (!tier_supported(server->tier))
-        return diag_set(diag, -EOPNOTSUPP, "this CPU cannot run the tier '%s'", name);
+        return diag_set(diag, SERVER_E_CONFIG, "this CPU cannot run the tier '%s'", name);
     return 0;
+}
+
+static int find_admins(struct server *server, struct diag *diag) {
+    const struct config *config = &server->config;
+    if (access_init(&server->access, config->admin_users, diag) == 0)
+        return 0;
+    return diag_prefix(diag, SERVER_E_CONFIG, "%s", config->admin_users_origin);
 }
 
 int server_init(struct server *server, const struct config *config, struct diag *diag) {
@@ -270,16 +279,18 @@ int server_init(struct server *server, const struct config *config, struct diag 
         [ACCOUNT_SESSIONS] = MAX_SESSIONS,
     };
     *server = (struct server){.config = *config, .started_ns = clock_now_ns()};
-    /* Writing to a pipe that nobody reads, and growing a memfd beyond a limit, are errors to be handled. */
+    /* Writing to a pipe that nobody reads, and growing a memfd beyond a limit, are errors to be handled; who asks to
+     * read the settings again does not mean to end the daemon. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     arena_install_hooks();
     accounts_init(&server->accounts, limits);
     registry_init(&server->registry, on_registry_changed, server);
     listener_init(&server->listener, server);
     int r = choose_tier(server, diag);
     if (!r)
-        r = access_init(&server->access, config->admin_users, diag);
+        r = find_admins(server, diag);
     if (!r)
         r = init_loop(server, diag);
     if (!r)

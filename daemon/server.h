@@ -66,7 +66,12 @@ struct server {
     unsigned n_logged;
 };
 
-/* Workers start, the directory's networks begin to load, the socket is served. The diag says what failed. */
+enum {
+    SERVER_E_CONFIG = 1, /* a setting cannot be used here */
+};
+
+/* Workers start, the directory's networks begin to load, the socket is served. The diag says what
+ * failed. 0, SERVER_E_CONFIG, a negative errno. */
 _nodiscard_ int server_init(struct server *server, const struct config *config, struct diag *diag);
 /* Runs until a signal ended it and all answers are out. */
 _nodiscard_ int server_run(struct server *server);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -413,7 +414,7 @@ END_TEST
 
 /* What an ordinary user may not do: as "nobody", in a child. */
 START_TEST(test_access) {
-    begin((const char *const[]){"affine", NULL}, NULL);
+    begin((const char *const[]){"affine", NULL}, "[server]\nsocket-mode = 0666\n");
     if (geteuid() != 0) {
         printf("SKIPPED: only root can be somebody else\n");
         end();
@@ -510,6 +511,13 @@ START_TEST(test_exec) {
 }
 END_TEST
 
+static void write_config(const char *text) {
+    int fd = open(daemon_path(&edged, "bad.conf"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
 START_TEST(test_command_line) {
     begin(NULL, NULL);
     ck_assert_int_eq(daemon_run((const char *const[]){"--help", NULL}), 0);
@@ -518,7 +526,14 @@ START_TEST(test_command_line) {
     ck_assert_int_eq(daemon_run((const char *const[]){"argument", NULL}), 2);
     ck_assert_int_eq(daemon_run((const char *const[]){"--workers", "many", NULL}), 2);
     ck_assert_int_eq(daemon_run((const char *const[]){"--cpu", "abacus", NULL}), 2);
-    ck_assert_int_eq(daemon_run((const char *const[]){"--config", "/no/such/file", NULL}), 1);
+    ck_assert_int_eq(daemon_run((const char *const[]){"--config", "/no/such/file", NULL}), 78);
+    write_config("[server]\nadmin-users = no-such-user\n");
+    ck_assert_int_eq(
+        daemon_run((const char *const[]){"--config", daemon_path(&edged, "bad.conf"), NULL}), 78);
+    struct stat st;
+    ck_assert_int_eq(stat(edged.socket, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0660);
+    kill(edged.pid, SIGHUP);
     ck_assert_int_eq(daemon_run((const char *const[]){"--socket", "/no/such/dir/socket", NULL}), 1);
     /* A socket that is served stays whose it is. */
     ck_assert_int_eq(daemon_run((const char *const[]){"--socket", edged.socket, NULL}), 1);

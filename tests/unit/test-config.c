@@ -50,6 +50,7 @@ static void put(const char *name, const char *text) {
 
 static void assert_equal(const struct config *a, const struct config *b) {
     ck_assert_str_eq(a->socket, b->socket);
+    ck_assert_uint_eq(a->socket_mode, b->socket_mode);
     ck_assert_str_eq(a->models, b->models);
     ck_assert_uint_eq(a->workers, b->workers);
     ck_assert_str_eq(a->cpu, b->cpu);
@@ -66,6 +67,7 @@ static void assert_equal(const struct config *a, const struct config *b) {
 /* Nothing in it is a default. */
 static const char all_settings[] = "\xef\xbb\xbf[server]\n"
                                    "socket=/s\n"
+                                   "socket-mode = 600\n"
                                    "  models =  /m  ; where they are\n"
                                    "workers = 3\r\n"
                                    "; a comment\n"
@@ -89,6 +91,7 @@ START_TEST(test_all_settings) {
     ck_assert_int_eq(config_parse(&c, "f", all_settings, sizeof(all_settings) - 1, &diag), 0);
     const struct config expected = {
         .socket = "/s",
+        .socket_mode = 0600,
         .models = "/m",
         .workers = 3,
         .cpu = "c",
@@ -102,6 +105,7 @@ START_TEST(test_all_settings) {
         .memory_per_user = UINT64_C(3) << 30,
     };
     assert_equal(&c, &expected);
+    ck_assert_str_eq(c.admin_users_origin, "f:9");
 }
 END_TEST
 
@@ -122,6 +126,9 @@ static const struct {
     {"[limits]\nmax-message = 3K", "f:2: max-message: 3K is not within 4096 to 1073741824"},
     {"[limits]\nmax-message = 1025M", "f:2: max-message: 1025M is not within"},
     {"[server]\nsocket =", "f:2: socket: must not be empty"},
+    {"[server]\nsocket-mode = 668", "f:2: socket-mode: '668' is not a mode like 0660"},
+    {"[server]\nsocket-mode = 01660", "f:2: socket-mode: '01660' is not a mode"},
+    {"[server]\nsocket-mode =", "f:2: socket-mode: '' is not a mode"},
     {"[server]\ncpu = sse9", "f:2: cpu: 'sse9' is not auto, c,"},
     {"[server]\nlog-level = loud", "f:2: log-level: 'loud' is not error,"},
     {"[server]\nthreads = 1", "f:2: unknown key 'threads' in [server]"},
