@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/arith.h"
@@ -23,12 +25,16 @@
 
 int shared_check(int fd, uint64_t *ret_size, unsigned *ret_seals, struct diag *diag) {
     unsigned seals = 0;
+    struct statfs fs;
     struct stat st;
     if (memfd_seals(fd, &seals) < 0)
         return diag_set(diag, SHARED_E_REFUSED, "the descriptor is no memfd");
     if (!(seals & F_SEAL_SHRINK))
         return diag_set(diag, SHARED_E_REFUSED,
                         "the memfd may shrink: it needs F_SEAL_SHRINK before it is passed");
+    /* Parts of huge pages can be neither mapped nor unmapped. */
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+        return diag_set(diag, SHARED_E_REFUSED, "huge pages are not supported");
     if (fstat(fd, &st) < 0)
         return diag_set(diag, SHARED_E_REFUSED, "no size: %s", strerror(errno));
     if (st.st_size <= 0)
@@ -46,6 +52,8 @@ int shared_map_region(int fd, size_t size, struct map *ret_map, struct diag *dia
         return r;
     if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         return diag_set(diag, SHARED_E_REFUSED, "the memfd is sealed against writing");
+    if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+        return diag_set(diag, SHARED_E_REFUSED, "the memfd is not open for writing");
     if (fallocate(fd, 0, 0, (off_t)size) < 0)
         return diag_set(diag, SHARED_E_REFUSED, "cannot reserve %zu bytes: %s", size,
                         strerror(errno));

@@ -398,6 +398,29 @@ START_TEST(test_region_from_daemon) {
 }
 END_TEST
 
+static void refused_region(int fd, const char *reason) {
+    cJSON *reply = register_region("\"fileDescriptor\":0", fd);
+    ck_assert_str_eq(json_at(reply, "error")->valuestring, "io.edged.InvalidRegion");
+    ck_assert_str_eq(json_at(reply, "parameters.reason")->valuestring, reason);
+    cJSON_Delete(reply);
+}
+
+START_TEST(test_region_reasons) {
+    char path[64];
+    _cleanup_(fd_closep) int fd = make_memfd(PAGE, 0, F_SEAL_SHRINK);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    _cleanup_(fd_closep) int read_only = open(path, O_RDONLY | O_CLOEXEC);
+    refused_region(read_only, "the memfd is not open for writing");
+    _cleanup_(fd_closep) int huge =
+        memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+    if (huge < 0 || ftruncate(huge, 2 << 20) < 0 || fcntl(huge, F_ADD_SEALS, F_SEAL_SHRINK) < 0) {
+        printf("SKIPPED: no memfd of huge pages\n");
+        return;
+    }
+    refused_region(huge, "huge pages are not supported");
+}
+END_TEST
+
 START_TEST(test_region_refused) {
     static const unsigned seals[] = {0, F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_WRITE,
                                      F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE};
@@ -512,6 +535,7 @@ int main(void) {
     tcase_add_test(t, test_region);
     tcase_add_test(t, test_region_from_daemon);
     tcase_add_test(t, test_region_refused);
+    tcase_add_test(t, test_region_reasons);
     tcase_add_test(t, test_session);
     tcase_add_test(t, test_describe);
     suite_add_tcase(s, t);
