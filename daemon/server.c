@@ -53,6 +53,9 @@ bool server_may_log(struct server *server) {
     uint64_t now = clock_now_ns();
     if (now >= server->quiet_until) {
         server->quiet_until = now + LOG_WINDOW_NS;
+        if (server->n_logged > LOG_BURST)
+            log_warning("%u messages about connections were left out",
+                        server->n_logged - LOG_BURST);
         server->n_logged = 0;
     }
     return server->n_logged++ < LOG_BURST;
