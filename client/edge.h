@@ -124,7 +124,7 @@ struct edge_request {
 /* Times of one answered request. */
 struct edge_timing {
     uint64_t queue_ns;   /* it waited for a worker */
-    uint64_t compute_ns; /* a worker needed, conversion of values included */
+    uint64_t compute_ns; /* the network ran */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include "daemon/sessions.h"
 #include "daemon/shared.h"
 #include "daemon/worker.h"
+#include "proto/message.h"
 #include "proto/values.h"
 #include "runtime/runtime.h"
 
@@ -132,7 +133,9 @@ static int compute(struct run *run) {
             outputs[i] = (char *)run->outputs[i] + begin * infer->outputs[i].port->size;
         if (begin)
             worker_beat(run->worker);
+        uint64_t began = clock_now_ns();
         int r = image_run(image, session, n, inputs, outputs, arena, &run->request->job.stop);
+        infer->compute_ns += clock_now_ns() - began;
         if (r)
             return r == RUNTIME_E_STOPPED ? INFER_E_STOPPED : err_fold(r);
     }
@@ -180,7 +183,7 @@ static void write_output(struct run *run, struct json_writer *w, uint32_t i) {
                          });
 }
 
-static void write_reply(struct run *run, uint64_t begin) {
+static int write_reply(struct run *run) {
     const struct infer *infer = run->infer;
     struct json_writer w;
     reply_begin(run->request, &w);
@@ -196,8 +199,11 @@ static void write_reply(struct run *run, uint64_t begin) {
     json_key(&w, "queueNanoseconds");
     json_put_uint(&w, run->request->job.queue_ns);
     json_key(&w, "computeNanoseconds");
-    json_put_uint(&w, clock_now_ns() - begin);
-    reply_end(run->request, &w);
+    json_put_uint(&w, infer->compute_ns);
+    int r = message_end(&w);
+    if (r)
+        run->request->reply.len = 0; /* no part of it may be sent */
+    return err_trace(r);
 }
 
 /* Hands the filled memfd over, read-only from now on. */
@@ -213,7 +219,7 @@ static int seal_output(struct run *run) {
     return 0;
 }
 
-static int execute(struct run *run, uint64_t begin) {
+static int execute(struct run *run) {
     run->work = worker_scratch(run->worker, run->infer->work_bytes);
     if (!run->work)
         return err_origin(-ENOMEM);
@@ -224,17 +230,15 @@ static int execute(struct run *run, uint64_t begin) {
         r = compute(run);
     if (!r)
         r = convert_outputs(run);
-    if (r)
-        return r;
-    write_reply(run, begin);
-    return seal_output(run);
+    if (!r)
+        r = write_reply(run);
+    return r ? r : seal_output(run);
 }
 
 void infer_work(struct job *job, struct worker *worker) {
     struct request *request = container_of(job, struct request, job);
     struct run run = {.request = request, .infer = request->op, .worker = worker, .out_fd = -1};
-    uint64_t begin = clock_now_ns();
-    run.infer->code = execute(&run, begin);
+    run.infer->code = execute(&run);
     for (uint32_t i = 0; i < run.infer->n_inputs; i++)
         map_deinit(&run.maps[i]);
     map_deinit(&run.out);

@@ -33,7 +33,7 @@ static void done(struct job *job) {
     if (infer->code == 0) {
         model->n_requests++;
         model->n_items += infer->batch;
-        histogram_add(&model->compute, job->busy_ns);
+        histogram_add(&model->compute, infer->compute_ns);
     } else if (infer->code != INFER_E_STOPPED) {
         model->n_failures++;
     }

@@ -68,6 +68,7 @@ struct infer {
     struct region *region; /* a reference; REGION only */
     size_t out_bytes;      /* of all outputs in a region or memfd */
     size_t work_bytes;     /* of the worker's memory */
+    uint64_t compute_ns;   /* that the network ran */
     int code;              /* how it went: 0, INFER_E_…, or a negative errno */
     bool pending;          /* counts in the model's n_pending */
 };

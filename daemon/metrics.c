@@ -105,7 +105,7 @@ static void compute_histogram(struct out *o, const struct model *m) {
 static void times(struct out *o, const struct registry *registry) {
     if (!registry->n_models)
         return;
-    head(o, "model_compute_seconds", "histogram", "Time a worker spent on a request.");
+    head(o, "model_compute_seconds", "histogram", "Time the network ran for a request.");
     for (size_t i = 0; i < registry->n_models; i++)
         compute_histogram(o, registry->models[i]);
     head(o, "model_queue_seconds_total", "counter", "Time requests waited for a worker.");
