@@ -98,6 +98,7 @@ START_TEST(test_protocol_errors) {
         "{'method':'io.edged.List','upgrade':true}",
         "{'method':'io.edged.List','oneway':true,'more':true}",
         "{'method':'io.edged.List','parameters':[]}",
+        "{'method':'io.edged.Describe','parameters':{'model':'a\\u0000'}}",
         "",
     };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
