@@ -155,7 +155,7 @@ START_TEST(test_all) {
         }
         graph_free(graph);
     }
-    if (list.gl_pathc > 0)
+    if (access(shared_dir(), R_OK) == 0)
         ck_assert_uint_eq(list.gl_pathc - read, 6);
     globfree(&list);
 }
