@@ -25,7 +25,7 @@ struct worker;
 
 #define INFER_ALIGN ((size_t)64) /* of every value array in a worker's memory */
 #define INFER_OUTPUT_ALIGN 8     /* of outputs in regions and memfds */
-#define INFER_SLICE 1            /* items between two signs of life of a batch: one may take seconds */
+#define INFER_SLICE 1 /* items between two signs of life of a batch: one may take seconds */
 
 struct infer_input {
     struct wire_tensor wire;

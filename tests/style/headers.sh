@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 
 build=$1
 shift
-declare -a flags=(-std=gnu11 -D_GNU_SOURCE "-DEDGED_SHARED_DEFAULT=\"\"" -I. "-I$build")
+declare -a flags=(-std=gnu11 -D_GNU_SOURCE "-DEDGED_SHARED_DEFAULT=\"\"" "-DEDGED_SOURCE=\"\"" -I. "-I$build")
 flags+=(-Wall -Wextra -Wno-unused-parameter -Werror)
 for package in libuv libcjson libsystemd openblas check; do
     read -ra more <<<"$(pkg-config --cflags "$package" 2>/dev/null || true)"
