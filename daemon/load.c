@@ -5,12 +5,12 @@
 
 #include "daemon/load.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "model/container.h"
 #include "model/graph.h"
 #include "runtime/runtime.h"
@@ -62,7 +62,7 @@ int load_run(struct load *load) {
     if (!r)
         r = choose_name(load);
     /* What reading took is not needed again: to the system with it. */
-    malloc_trim(0);
+    heap_trim(0);
     load->ns = clock_now_ns() - begin;
     return r;
 }

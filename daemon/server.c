@@ -6,7 +6,6 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "daemon/arena.h"
 #include "daemon/peer.h"
@@ -106,8 +106,7 @@ static void give_memory_back(struct server *server) {
         return;
     server->may_give_back = false;
     request_drop_store(server);
-    if (mallinfo2().fordblks > KEEP_FREE)
-        malloc_trim(0);
+    heap_trim(KEEP_FREE);
 }
 
 /* A batch of jobs is done: each peer sends its answers in one go, then goes on. */
@@ -202,7 +201,7 @@ static void on_loaded(struct server *server) {
     char text[256];
     if (server->stopping)
         return;
-    malloc_trim(0);
+    heap_trim(0);
     server_status_text(server, text, sizeof(text));
     notify_ready(text);
     log_notice("%s", text);
