@@ -22,18 +22,17 @@
 /* <sys/param.h>, which libuv includes, has ones that evaluate their arguments twice. */
 #undef MIN
 #undef MAX
-#define MIN(a, b)                                                                                  \
+/* Each argument is evaluated once; the names are unique, so that calls nest. */
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define SELECT_(a, op, b, x, y)                                                                    \
     ({                                                                                             \
-        __auto_type min_a = (a);                                                                   \
-        __auto_type min_b = (b);                                                                   \
-        min_a < min_b ? min_a : min_b;                                                             \
+        __auto_type x = (a);                                                                       \
+        __auto_type y = (b);                                                                       \
+        x op y ? x : y;                                                                            \
     })
-#define MAX(a, b)                                                                                  \
-    ({                                                                                             \
-        __auto_type max_a = (a);                                                                   \
-        __auto_type max_b = (b);                                                                   \
-        max_a > max_b ? max_a : max_b;                                                             \
-    })
+#define MIN(a, b) SELECT_(a, <, b, PASTE(min_a_, __COUNTER__), PASTE(min_b_, __COUNTER__))
+#define MAX(a, b) SELECT_(a, >, b, PASTE(max_a_, __COUNTER__), PASTE(max_b_, __COUNTER__))
 
 /* Takes the value out of a cleanup variable: hands ownership over and leaves NULL behind. */
 #define steal(ptr)                                                                                 \
