@@ -409,8 +409,12 @@ static void update(struct peer *peer) {
         events |= UV_READABLE;
     if (peer->want_write)
         events |= UV_WRITABLE;
+    /* Half closed stays readable for ever as an event. What is left to notice, the end of the other half, comes with any
+     * event asked for, and UV_PRIORITIZED comes by itself only for out-of-band data. */
     if (!peer->half)
         events |= UV_DISCONNECT;
+    else if (!peer->gone)
+        events |= UV_PRIORITIZED;
     if (events == peer->events)
         return;
     peer->events = events;
@@ -491,6 +495,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         peer->half = true;
         if (is_hung_up(peer))
             hang_up(peer);
+    }
+    if (events & UV_PRIORITIZED) {
+        if (!is_hung_up(peer)) {
+            peer_fail(peer, "connection closed: out-of-band data");
+            return;
+        }
+        hang_up(peer);
     }
     if (events & UV_WRITABLE)
         peer->want_write = false;

@@ -142,7 +142,7 @@ struct kern_lstm {
     int32_t forget_mult, forget_shift; /* f * c */
     int32_t update_mult, update_shift; /* i * g */
     int32_t hidden_mult, hidden_shift; /* tanh(c) * o */
-    int32_t cell_clip;                 /* 0: none */
+    int32_t cell_clip;                 /* negative: none */
     int32_t cell_tanh_mult, cell_tanh_shift;
     /* float */
     float cell_clip_f;
@@ -157,7 +157,7 @@ struct kern_svdf {
     float out_min_f, out_max_f; /* float: fused activation */
 };
 
-/* Tables follow in one block, see kern_mfcc_table_size(). */
+/* Tables follow in one block, see kern_mfcc_tables_size(). */
 struct kern_mfcc {
     int32_t samples, frame, hop, fft, bands, coefficients, first_bin, last_bin, sample_rate;
     float low_hz, high_hz, floor;

@@ -59,7 +59,7 @@ static int16_t cell_s8(const struct kern_lstm *p, int16_t input, int16_t forget,
     int32_t kept = fixedpoint_multiply(forget * cell, p->forget_mult, p->forget_shift);
     int32_t added = fixedpoint_multiply(input * update, p->update_mult, p->update_shift);
     int32_t next = saturate_s16(saturate_s16(kept) + saturate_s16(added));
-    if (p->cell_clip > 0)
+    if (p->cell_clip >= 0)
         next = clamp_s32(next, -p->cell_clip, p->cell_clip);
     return (int16_t)next;
 }

@@ -160,6 +160,8 @@ static int check_conv_common(const struct op_check *c, int axis) {
         return r;
     if (x->dims[0] != y->dims[0] || y->dims[3] != w->dims[axis])
         return check_invalid(c, "batch or channels of its result do not match");
+    if (x->dims[0] != 1)
+        return check_unsupported(c, "a declared shape of %d pictures", x->dims[0]);
     return check_conv_windows(c);
 }
 
@@ -221,6 +223,10 @@ int check_pool(const struct op_check *c) {
         return check_unsupported(c, "input and result differ in scale or zero point");
     if (x->dims[0] != y->dims[0] || x->dims[3] != y->dims[3])
         return check_invalid(c, "batch or channels of its result do not match");
+    if (x->dims[0] != 1)
+        return check_unsupported(c, "a declared shape of %d pictures", x->dims[0]);
+    if ((int64_t)MIN(p->kernel_h, x->dims[1]) * MIN(p->kernel_w, x->dims[2]) > CHECK_MAX_MEAN_INT8)
+        return check_unsupported(c, "a window of more than %d elements", CHECK_MAX_MEAN_INT8);
     struct window h = {x->dims[1], y->dims[1], p->kernel_h,  p->stride_h,
                        1,          p->pad_top, p->pad_bottom};
     struct window v = {x->dims[2], y->dims[2],  p->kernel_w, p->stride_w,

@@ -8,8 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MAX_MEAN_INT8 (1 << 23) /* elements whose sum of int8 fits 32 bits */
-#define SCALE_TOLERANCE 1e-3F   /* of the fixed output scales, as TensorFlow Lite allows */
+#define SCALE_TOLERANCE 1e-3F /* of the fixed output scales, as TensorFlow Lite allows */
 
 /* Numpy broadcasting, right-aligned: each dim of `x` is the result's or 1. */
 static bool broadcasts_to(const struct tensor *x, const struct tensor *y) {
@@ -109,8 +108,8 @@ int check_mean(const struct op_check *c) {
         return check_invalid(c, "the dimensions of its result do not follow");
     if (!is_int8)
         return 0;
-    if (tensor_elements(x) / tensor_elements(y) > MAX_MEAN_INT8)
-        return check_unsupported(c, "a mean of more than %d elements", MAX_MEAN_INT8);
+    if (tensor_elements(x) / tensor_elements(y) > CHECK_MAX_MEAN_INT8)
+        return check_unsupported(c, "a mean of more than %d elements", CHECK_MAX_MEAN_INT8);
     return check_multiplier(c, (double)x->quant.scales[0] / (double)y->quant.scales[0]);
 }
 

@@ -158,8 +158,6 @@ int check_svdf(const struct op_check *c) {
     if (is_int8 ? state->dtype != DTYPE_INT8 && state->dtype != DTYPE_INT16
                 : state->dtype != DTYPE_FP32)
         return check_unsupported(c, "its state is %s", dtype_name(state->dtype));
-    if (is_int8 && c->op->act == ACT_TANH)
-        return check_unsupported(c, "fused activation %d", c->op->act);
     r = check_matrix(c, 1, x->dtype, filters, x->dims[1]);
     if (r == 0)
         r = check_matrix(c, 2, state->dtype, filters, memory);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define MAX_MACS ((uint64_t)1 << 40)
+/* Of one operator, which runs to its end once it has begun: seconds, not minutes, even on a slow core. */
+#define MAX_OP_MACS ((uint64_t)1 << 33)
 #define MAX_TEXT 4096 /* bytes of a metadata string */
 
 /* What a tensor is at the point the check has reached. */
@@ -52,7 +54,7 @@ static const struct op_rule rules[OP_KIND_END] = {
     [OP_QUANTIZE]          = {1, 1,   1, 1,   0,       0,               0,                ACTS_NONE,  check_quantize},
     [OP_DEQUANTIZE]        = {1, 1,   1, 1,   0,       0,               0,                ACTS_NONE,  check_dequantize},
     [OP_LSTM]              = {15, 15, 1, 1,   0,       0x1ffe,          BIT(13) | BIT(14), BIT(ACT_TANH), check_lstm},
-    [OP_SVDF]              = {5, 5,   1, 1,   BIT(3),  BIT(1) | BIT(2) | BIT(3), BIT(4),  ACTS_CLAMP | BIT(ACT_TANH), check_svdf},
+    [OP_SVDF]              = {5, 5,   1, 1,   BIT(3),  BIT(1) | BIT(2) | BIT(3), BIT(4),  ACTS_CLAMP, check_svdf},
     [OP_READ_STATE]        = {1, 1,   1, 1,   0,       0,               BIT(0),           ACTS_NONE,  check_read_state},
     [OP_WRITE_STATE]       = {2, 2,   0, 0,   0,       0,               BIT(0),           ACTS_NONE,  check_write_state},
     [OP_MFCC]              = {1, 1,   1, 1,   0,       0,               0,                ACTS_NONE,  check_mfcc},
@@ -223,6 +225,14 @@ static int check_op(const struct op_check *c, uint8_t *seen) {
 
 /* What an operator costs, for the limit: positions of pooling windows count like multiplications. */
 static uint64_t op_work(const struct graph *graph, const struct op *op) {
+    if (op->kind == OP_MFCC) {
+        const struct op_mfcc *m = &op->mfcc;
+        uint64_t frames = (uint64_t)graph->tensors[op->outputs[0]].dims[1];
+        uint64_t bits = 32U - (unsigned)__builtin_clz((unsigned)m->fft);
+        uint64_t bins = (uint64_t)(m->last_bin - m->first_bin + 1);
+        return frames *
+               ((uint64_t)m->fft * bits + (uint64_t)m->bands * (bins + (uint64_t)m->coefficients));
+    }
     if (op->kind != OP_AVERAGE_POOL_2D && op->kind != OP_MAX_POOL_2D)
         return graph_op_macs(graph, op);
     const struct tensor *x = &graph->tensors[op->inputs[0]];
@@ -242,7 +252,11 @@ static int check_ops(const struct graph *graph, uint8_t *seen, struct diag *diag
         int r = check_op(&c, seen);
         if (r)
             return diag_prefix(diag, r, "operator %u (%s)", i, name);
-        work += op_work(graph, op);
+        uint64_t own = op_work(graph, op);
+        if (own > MAX_OP_MACS)
+            return diag_set(diag, MODEL_E_UNSUPPORTED,
+                            "operator %u (%s): it needs more than 2^33 multiplications", i, name);
+        work += own;
         if (work > MAX_MACS)
             return diag_set(diag, MODEL_E_UNSUPPORTED,
                             "operator %u (%s): the network needs more than 2^40 multiplications", i,

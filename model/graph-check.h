@@ -36,6 +36,7 @@ struct op_rule {
 
 /* Windows of convolutions and pools stay far from where 32-bit positions overflow. */
 #define CHECK_MAX_WINDOW (1 << 24)
+#define CHECK_MAX_MEAN_INT8 (1 << 23) /* elements whose sum of int8 fits 32 bits */
 
 #define check_invalid(c, ...) diag_set((c)->diag, MODEL_E_INVALID, __VA_ARGS__)
 #define check_unsupported(c, ...) diag_set((c)->diag, MODEL_E_UNSUPPORTED, __VA_ARGS__)

@@ -116,7 +116,7 @@ enum activation {
     ACT_RELU = 1,
     ACT_RELU_N1_TO_1 = 2,
     ACT_RELU6 = 3,
-    ACT_TANH = 4, /* LSTM and float SVDF only */
+    ACT_TANH = 4, /* LSTM only */
 };
 
 /* CONV_2D: x, filter OHWI (I may be C/groups), bias or GRAPH_NONE. DEPTHWISE_CONV_2D: x, filter [1,kh,kw,C*multiplier],

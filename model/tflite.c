@@ -13,7 +13,6 @@
 #include "model/tflite-reader.h"
 
 #define SCHEMA_VERSION 3
-#define FIRST_LARGE_CODE 127 /* codes up to here fit the old field */
 
 static int bad_file(struct tfl_reader *r) {
     return diag_set(r->diag, MODEL_E_INVALID, "broken offset at byte %zu", r->fb.bad_at);

@@ -163,7 +163,8 @@ static uint64_t put_layers(struct writer *w, const struct plan *plan) {
 static bool has_frontend(const struct graph *g) {
     const struct tensor *x = &g->tensors[g->inputs[0]];
     return g->ops[0].kind == OP_MFCC ||
-           (g->ops[0].kind == OP_DEQUANTIZE && x->dtype == DTYPE_UINT8 && x->n_dims == 4);
+           (g->ops[0].kind == OP_DEQUANTIZE && x->dtype == DTYPE_UINT8 && x->n_dims == 4 &&
+            tensor_scale(x) == 1.0F / 255.0F && x->quant.zero_point == 0);
 }
 
 static void write_image(struct writer *w, struct plan *plan) {

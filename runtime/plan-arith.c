@@ -14,8 +14,6 @@
 int plan_pool(struct plan *plan) {
     const struct op *op = plan_op(plan);
     const struct tensor *x = plan_in(plan, 0), *y = plan_out(plan, 0);
-    if (x->dims[0] != 1)
-        return plan_unsupported(plan, "the declared shape has more than one picture");
     struct clamp clamp = plan_clamp(op->act, y);
     const char *relu = NULL;
     uint32_t out = plan_fuse_relu(plan, (uint32_t)op->outputs[0], &clamp, &relu);
@@ -203,7 +201,9 @@ int plan_binary(struct plan *plan) {
     bool s8 = y->dtype == DTYPE_INT8;
     struct clamp clamp = plan_clamp(op->act, y);
     const char *relu = NULL;
-    uint32_t out = plan_fuse_relu(plan, (uint32_t)op->outputs[0], &clamp, &relu);
+    uint32_t out = (uint32_t)op->outputs[0];
+    if (op->kind != OP_MAXIMUM && op->kind != OP_MINIMUM) /* their kernels do not clamp */
+        out = plan_fuse_relu(plan, out, &clamp, &relu);
     p.out_min = clamp.lo;
     p.out_max = clamp.hi;
     p.out_min_f = clamp.lo_f;

@@ -140,16 +140,12 @@ static struct kern_conv geometry(const struct plan *plan) {
 }
 
 int plan_conv_2d(struct plan *plan) {
-    if (plan_in(plan, 0)->dims[0] != 1)
-        return plan_unsupported(plan, "the declared shape has more than one picture");
     struct kern_conv p = geometry(plan);
     p.group_in_c = plan_in(plan, 1)->dims[3];
     return plan_matrix(plan, &p);
 }
 
 int plan_depthwise_conv_2d(struct plan *plan) {
-    if (plan_in(plan, 0)->dims[0] != 1)
-        return plan_unsupported(plan, "the declared shape has more than one picture");
     struct kern_conv p = geometry(plan);
     p.group_in_c = 1;
     p.depthwise = true;

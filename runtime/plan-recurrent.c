@@ -65,7 +65,7 @@ static void quantize_lstm(const struct plan *plan, struct kern_lstm *p) {
     fixedpoint_quantize(ldexp(1.0, -30) / (double)s_c, &p->update_mult, &p->update_shift);
     fixedpoint_quantize(ldexp(1.0, -30) / (double)s_h, &p->hidden_mult, &p->hidden_shift);
     float clip = plan_op(plan)->lstm.cell_clip;
-    p->cell_clip = clip > 0.0F ? (int32_t)fminf(clip / s_c, 32767.0F) : 0;
+    p->cell_clip = clip > 0.0F ? (int32_t)fminf(clip / s_c, 32767.0F) : -1;
     int n = 12 + (int)lround(log2((double)s_c));
     p->cell_tanh_mult = n >= 0 ? 0 : 3;
     p->cell_tanh_shift = n >= 0 ? n : -n;
@@ -136,8 +136,6 @@ int plan_svdf(struct plan *plan) {
         .out_min_f = clamp.lo_f,
         .out_max_f = clamp.hi_f,
     };
-    if (op->act == ACT_TANH)
-        return plan_unsupported(plan, "fused TANH");
     if (s8)
         quantize_svdf(plan, &p);
     uint32_t bias = op->inputs[3] == GRAPH_NONE ? PLAN_NONE : (uint32_t)op->inputs[3];

@@ -59,8 +59,8 @@ static struct kern_quantize quantize_params(const struct tensor *x, const struct
 
 /* Integer to integer, one value (tflite-int8 QUANTIZE). */
 static int32_t requantize(const struct kern_quantize *p, int32_t q) {
-    int32_t v = fixedpoint_multiply(q - p->in_zero, p->mult, p->shift) + p->out_zero;
-    return MIN(MAX(v, p->out_min), p->out_max);
+    int64_t v = (int64_t)fixedpoint_multiply(q - p->in_zero, p->mult, p->shift) + p->out_zero;
+    return (int32_t)MIN(MAX(v, (int64_t)p->out_min), (int64_t)p->out_max);
 }
 
 static void table_quantize(const struct tensor *x, const struct tensor *y, uint8_t table[256]) {

@@ -37,7 +37,7 @@ struct port {
 /* One step of the plan, for people. Strings live in the image or are static. */
 struct layer_info {
     enum op_kind kind;
-    const char *kernel; /* for example "conv_s8_c" */
+    const char *kernel; /* for example "conv_s8_1x4_c" */
     const char *fused;  /* operators that run inside this step, "" for none */
     uint64_t macs;
     uint64_t weight_bytes;        /* packed */

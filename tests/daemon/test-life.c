@@ -190,6 +190,8 @@ START_TEST(test_killed_clients) {
                 "{\"method\":\"io.edged.RegisterRegion\",\"parameters\":{\"fileDescriptor\":0}}",
                 &fd, 1);
             for (int i = 0; i < CALLS; i++) {
+                if (i == round && round % 2) /* also those that had closed their sending half */
+                    shutdown(other.fd, SHUT_WR);
                 if (i == round)
                     _exit(write(ready[1], "x", 1) != 1 || pause());
                 client_sendf(&other, "{'method':'io.edged.Infer','parameters':{'model':'counter',"

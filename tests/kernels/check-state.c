@@ -28,7 +28,9 @@ static struct kern_lstm random_lstm(struct check *c, unsigned i) {
         .time_major = i % 2,
         .in_zero = check_between(c, -128, 127),
         .hidden_zero = check_between(c, -128, 127),
-        .cell_clip = i % 3 ? 0 : 20000,
+        .cell_clip = i % 3   ? -1
+                     : i % 2 ? 0
+                             : 20000,
         .cell_clip_f = i % 3 ? 0 : 0.5F,
         .cell_tanh_mult = i % 4 == 3 ? 3 : 0,
         .cell_tanh_shift = i % 4 == 3 ? 2 : (int32_t)(i % 2),

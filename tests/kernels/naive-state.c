@@ -46,7 +46,7 @@ void kern_lstm_s8_naive(const struct kern_lstm *p, const int8_t *weights, const 
             int32_t next =
                 sat16(sat16(naive_multiply(fg * c[i], p->forget_mult, p->forget_shift)) +
                       sat16(naive_multiply(ig * update, p->update_mult, p->update_shift)));
-            if (p->cell_clip > 0)
+            if (p->cell_clip >= 0)
                 next = sat(next, -p->cell_clip, p->cell_clip);
             c[i] = (int16_t)next;
             int32_t th = fixedpoint_tanh_s16(c[i], p->cell_tanh_mult, p->cell_tanh_shift);

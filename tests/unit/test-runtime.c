@@ -115,6 +115,39 @@ START_TEST(test_relu_fuses_into_add) {
 }
 END_TEST
 
+/* Whatever takes a RELU over, and whatever must not, gives what the two give one after the other. */
+START_TEST(test_relu_behind_two_operands) {
+    static const enum op_kind kinds[] = {OP_ADD, OP_SUB, OP_MUL, OP_MAXIMUM, OP_MINIMUM};
+    static const enum op_kind relus[] = {OP_RELU, OP_RELU6, OP_RELU_N1_TO_1};
+    float scale = _i % 2 ? 0.1F : 0;
+    for (size_t k = 0; k < ARRAY_SIZE(kinds) * ARRAY_SIZE(relus); k++) {
+        uint8_t out[2][2][64] = {{{0}}};
+        for (int apart = 0; apart < 2; apart++) {
+            teardown();
+            setup();
+            int32_t a = tensor("a", row4, scale, 3, NULL), b = tensor("b", row4, scale, 3, NULL);
+            int32_t s = tensor("s", row4, scale, 3, NULL), y = tensor("y", row4, scale, 3, NULL);
+            op(kinds[k % ARRAY_SIZE(kinds)], a, b, s);
+            op(relus[k / ARRAY_SIZE(kinds)], s, GRAPH_NONE, y);
+            /* What is an output too is not fused away. */
+            io((int32_t[]){a, b}, 2, (int32_t[]){y, s}, apart ? 2 : 1);
+            _cleanup_(image_unrefp) struct image *image = build();
+            const float real[2][4] = {{-5, -5, 3, -1}, {-2, -9, 4, 0.5F}};
+            uint8_t in[2][16];
+            for (uint32_t i = 0; i < 2; i++)
+                ck_assert_int_eq(
+                    port_quantize(image_input(image, i), DTYPE_FP32, real[i], 4, in[i]), 0);
+            char arena[4096] __attribute__((aligned(RUNTIME_ARENA_ALIGN)));
+            ck_assert_uint_le(image_arena_bytes(image), sizeof(arena));
+            ck_assert_int_eq(image_run(image, NULL, 1, (const void *[]){in[0], in[1]},
+                                       (void *[]){out[apart][0], out[apart][1]}, arena, NULL),
+                             0);
+        }
+        ck_assert_mem_eq(out[0][0], out[1][0], sizeof(out[0][0]));
+    }
+}
+END_TEST
+
 START_TEST(test_byte_chain_is_one_table) {
     int32_t x = tensor("x", row4, 0.05F, 3, NULL);
     int32_t a = tensor(NULL, row4, 1.0F / 256, -128, NULL);
@@ -324,6 +357,7 @@ int main(void) {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_chain_reuses_memory);
     tcase_add_test(tc, test_relu_fuses_into_add);
+    tcase_add_loop_test(tc, test_relu_behind_two_operands, 0, 2);
     tcase_add_test(tc, test_byte_chain_is_one_table);
     tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
