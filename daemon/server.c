@@ -312,7 +312,18 @@ static void close_handle(uv_handle_t *handle, _unused_ void *arg) {
         uv_close(handle, NULL);
 }
 
+/* Closing a signal's handle gives the signal its default action back: one more SIGTERM on the way out would make the end
+ * look like a crash. */
+static void block_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void server_deinit(struct server *server) {
+    block_signals();
     if (!server->loop.data) {
         listener_close(&server->listener);
         return;
