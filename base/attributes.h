@@ -8,8 +8,6 @@
 #include <stddef.h>
 
 #define _cleanup_(fn) __attribute__((__cleanup__(fn)))
-#define _const_ __attribute__((__const__))
-#define _hot_ __attribute__((__hot__))
 #define _nodiscard_ __attribute__((__warn_unused_result__))
 #define _printf_(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
 #define _public_ __attribute__((__visibility__("default")))

@@ -11,6 +11,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/utf8.h"
+
 #include "client/edge-private.h"
 #include "proto/params.h"
 
@@ -169,19 +171,10 @@ int edge_copy_name(struct edge *edge, const char *name, char *ret) {
     return 0;
 }
 
-static bool is_utf8(const char *s, size_t n) {
-    for (size_t length; n > 0; s += length, n -= length) {
-        length = json_utf8_length(s, n);
-        if (length == 0)
-            return false;
-    }
-    return true;
-}
-
 /* What the caller gave, byte for byte once it is known to be one object and nothing else. */
 static int write_parameters(struct edge *edge, struct json_writer *w, const char *parameters) {
     cJSON *object = cJSON_ParseWithLengthOpts(parameters, strlen(parameters) + 1, NULL, true);
-    bool is_object = cJSON_IsObject(object) && is_utf8(parameters, strlen(parameters));
+    bool is_object = cJSON_IsObject(object) && utf8_valid(parameters, strlen(parameters));
     cJSON_Delete(object);
     if (!is_object)
         return edge_set_error(edge, -EINVAL, "the parameters are not a JSON object");

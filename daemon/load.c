@@ -25,18 +25,18 @@ static void name_of_path(const char *path, char *ret, size_t size) {
 }
 
 static int choose_name(struct load *load) {
-    char name[MODEL_NAME_MAX + 2]; /* one more, to notice what is too long */
+    char name[GRAPH_MAX_SERVED_NAME + 2]; /* one more, to notice what is too long */
     if (load->name[0])
         return 0;
     snprintf(name, sizeof(name), "%s", image_name(load->image));
-    if (!model_name_valid(name) && load->path)
+    if (!graph_name_served(name) && load->path)
         name_of_path(load->path, name, sizeof(name));
-    if (!model_name_valid(name))
+    if (!graph_name_served(name))
         return diag_set(&load->diag, LOAD_E_INVALID,
                         "the file says no usable name: give one of 1 to %d letters, digits, '.', "
                         "'_' and '-'",
-                        MODEL_NAME_MAX);
-    memcpy(load->name, name, MODEL_NAME_MAX + 1);
+                        GRAPH_MAX_SERVED_NAME);
+    memcpy(load->name, name, GRAPH_MAX_SERVED_NAME + 1);
     return 0;
 }
 

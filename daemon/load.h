@@ -18,8 +18,8 @@ struct load {
     const char *path; /* borrowed; NULL: read `fd` */
     int fd;           /* owned; -1 where there is a path */
     enum tier tier;
-    char name[MODEL_NAME_MAX + 1]; /* "": takes it from the metadata, else from the path */
-    struct image *image;           /* the result: one reference */
+    char name[GRAPH_MAX_SERVED_NAME + 1]; /* "": takes it from the metadata, else from the path */
+    struct image *image;                  /* the result: one reference */
     struct diag diag;
     uint64_t ns; /* how long it took */
 };

@@ -233,7 +233,7 @@ static const char *bad_load(struct request *request, struct loading *op) {
         return op->path ? "fileDescriptor" : "path";
     if (op->path && op->path[0] != '/')
         return "path";
-    if (op->name && !model_name_valid(op->name))
+    if (op->name && !graph_name_served(op->name))
         return "name";
     if (op->name)
         memcpy(op->load.name, op->name, strlen(op->name) + 1);

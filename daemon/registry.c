@@ -13,18 +13,6 @@
 #include "base/error.h"
 #include "runtime/runtime.h"
 
-bool model_name_valid(const char *name) {
-    size_t len = 0;
-    for (; name[len]; len++) {
-        char c = name[len];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '.' || c == '_' || c == '-';
-        if (!ok || len == MODEL_NAME_MAX)
-            return false;
-    }
-    return len > 0;
-}
-
 void registry_init(struct registry *registry, void (*changed)(void *userdata), void *userdata) {
     *registry = (struct registry){.changed = changed, .userdata = userdata};
 }
@@ -57,7 +45,7 @@ struct model *registry_find(const struct registry *registry, const char *name) {
 
 int registry_add(struct registry *registry, const char *name, struct image *image,
                  struct model **ret_model) {
-    edge_assert(model_name_valid(name));
+    edge_assert(graph_name_served(name));
     if (registry_find(registry, name))
         return REGISTRY_E_EXISTS;
     if (registry->n_models == REGISTRY_MAX_MODELS)

@@ -12,16 +12,16 @@
 
 #include "base/attributes.h"
 #include "base/histogram.h"
+#include "model/graph.h"
 
 struct image;
 struct registry;
 
-#define MODEL_NAME_MAX 64
 #define REGISTRY_MAX_MODELS 1024
 
 struct model {
     struct registry *owner;
-    char name[MODEL_NAME_MAX + 1];
+    char name[GRAPH_MAX_SERVED_NAME + 1];
     struct image *image;
     unsigned n_refs;
     struct model *next; /* of all that are still referenced */
@@ -45,9 +45,6 @@ enum {
     REGISTRY_E_EXISTS = 1,
     REGISTRY_E_FULL = 2,
 };
-
-/* Whether a model may have this name: [A-Za-z0-9._-]{1,64}. */
-bool model_name_valid(const char *name);
 
 void registry_init(struct registry *registry, void (*changed)(void *userdata), void *userdata);
 /* Takes all models out. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define MAX_MACS ((uint64_t)1 << 40)
 /* Of one operator, which runs to its end once it has begun: seconds, not minutes, even on a slow core. */
 #define MAX_OP_MACS ((uint64_t)1 << 33)
@@ -61,32 +63,10 @@ static const struct op_rule rules[OP_KIND_END] = {
 };
 /* clang-format on */
 
-/* Bytes of one UTF-8 sequence that starts with `lead`; 0 where none does. */
-static int utf8_length(unsigned char lead) {
-    return lead < 0x80                   ? 1
-           : lead >= 0xc2 && lead < 0xe0 ? 2
-           : lead >= 0xe0 && lead < 0xf0 ? 3
-           : lead >= 0xf0 && lead < 0xf5 ? 4
-                                         : 0;
-}
-
-/* Names travel in JSON: valid UTF-8 (RFC 3629) of at most `max` bytes. */
+/* Names travel in JSON: valid UTF-8 of at most `max` bytes. */
 static bool text_ok(const char *s, size_t max) {
     size_t len = strnlen(s, max + 1);
-    if (len > max)
-        return false;
-    const unsigned char *p = (const unsigned char *)s;
-    while (*p) {
-        int n = utf8_length(*p);
-        for (int i = 1; i < n; i++)
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-        if (n == 0 || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) ||
-            (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90))
-            return false;
-        p += n;
-    }
-    return true;
+    return len <= max && utf8_valid(s, len);
 }
 
 static bool zero_point_ok(enum dtype dtype, int32_t z) {

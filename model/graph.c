@@ -184,6 +184,13 @@ int graph_add_op(struct graph *graph, const struct op *op, const int32_t *inputs
     return 0;
 }
 
+bool graph_name_served(const char *name) {
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strspn(name, allowed);
+    return n >= 1 && n <= GRAPH_MAX_SERVED_NAME && name[n] == 0;
+}
+
 size_t tensor_elements(const struct tensor *tensor) {
     size_t n = 1;
     for (int d = 0; d < tensor->n_dims; d++)

@@ -24,6 +24,7 @@ struct map;
 #define GRAPH_MAX_ELEMENTS (1 << 28) /* of one tensor */
 #define GRAPH_MAX_BYTES ((size_t)1 << 30)
 #define GRAPH_MAX_NAME 255
+#define GRAPH_MAX_SERVED_NAME 64 /* of a network that a daemon shall serve */
 #define GRAPH_MAX_LABELS 65536
 
 #define GRAPH_NONE (-1) /* an absent optional operand */
@@ -236,6 +237,9 @@ _nodiscard_ int graph_add_tensor(struct graph *graph, const struct tensor *tenso
                                  int32_t *ret_index);
 _nodiscard_ int graph_add_op(struct graph *graph, const struct op *op, const int32_t *inputs,
                              const int32_t *outputs);
+
+/* Whether a daemon serves a network under this name: 1 to GRAPH_MAX_SERVED_NAME of A-Z a-z 0-9 . _ - */
+bool graph_name_served(const char *name);
 
 /* Elements of a tensor: the product of its dims. */
 size_t tensor_elements(const struct tensor *tensor);

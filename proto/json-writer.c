@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "proto/json.h"
 #include "proto/values.h"
 
@@ -70,7 +71,7 @@ void json_put_string(struct json_writer *w, const char *s) {
     size_t copied = 0;
     for (size_t i = 0; i < len;) {
         unsigned char c = (unsigned char)s[i];
-        size_t n = json_utf8_length(s + i, len - i);
+        size_t n = utf8_length(s + i, len - i);
         if (n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
             i += n;
             continue;

@@ -13,6 +13,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 /* Characters of numbers and literals, blanks and commas: what may stand in an array that is cut out. */
 static bool is_flat_char(unsigned char c) {
@@ -146,34 +147,6 @@ static int scan_cuts(struct scan *s) {
             return r;
     }
     return 0;
-}
-
-size_t json_utf8_length(const char *s, size_t n) {
-    const unsigned char *p = (const unsigned char *)s;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (p[0] < 0x80)
-        return 1;
-    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
-        return 0;
-    uint32_t code = p[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3f);
-    }
-    bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code < least[len] || code > 0x10ffff || surrogate ? 0 : len;
-}
-
-static bool utf8_valid(const char *text, size_t len) {
-    for (size_t i = 0; i < len;) {
-        size_t n = json_utf8_length(text + i, len - i);
-        if (n == 0)
-            return false;
-        i += n;
-    }
-    return true;
 }
 
 /* An escaped NUL would end a C string early: what was checked would not be what was sent. */

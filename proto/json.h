@@ -51,9 +51,6 @@ _nodiscard_ int json_doc_parse(struct json_doc *doc, char *text, size_t len);
  */
 const struct json_cut *json_doc_cut(const struct json_doc *doc, const struct cJSON *item);
 
-/* The length of the UTF-8 sequence at s, which has n > 0 bytes; 0 where it is none. */
-size_t json_utf8_length(const char *s, size_t n);
-
 /* Whether item is an integer within [min, max]; stores it. */
 bool json_int(const struct cJSON *item, int64_t min, int64_t max, int64_t *ret);
 

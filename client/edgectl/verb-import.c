@@ -20,7 +20,6 @@
 #include "model/frontend.h"
 #include "model/graph.h"
 
-#define IMPORT_MAX_NAME 64 /* of the daemon's rule for names, like the characters below */
 #define IMPORT_MAX_LABELS_BYTES ((size_t)16 << 20)
 
 enum {
@@ -30,14 +29,6 @@ enum {
 struct import {
     const char *output, *name, *version, *labels, *description, *frontend;
 };
-
-/* Whether the daemon would load a network of this name. */
-static bool is_name(const char *name) {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t n = strlen(name);
-    return n >= 1 && n <= IMPORT_MAX_NAME && strspn(name, allowed) == n;
-}
 
 /* One label a line; a last line break is no label. */
 static int set_labels(struct graph *graph, const char *path, struct diag *diag) {
@@ -101,12 +92,12 @@ static int set_name(struct graph *graph, const char *name, const char *path, str
     const char *copy = graph_strndup(graph, base, n);
     if (!copy)
         return diag_set(diag, err_origin(-ENOMEM), "out of memory");
-    if (!is_name(copy))
+    if (!graph_name_served(copy))
         return diag_set(
             diag, IMPORT_E_INVALID,
             "%s: '%s' is no name for a network (1 to %d of A-Z a-z 0-9 . _ -): give one "
             "with --name",
-            path, copy, IMPORT_MAX_NAME);
+            path, copy, GRAPH_MAX_SERVED_NAME);
     graph->name = copy;
     return 0;
 }
@@ -201,9 +192,9 @@ int verb_import(struct ctl *ctl, int argc, char **argv) {
         return args_status(r);
     if (!import.output)
         return ctl_usage("import", "-o OUT.edge is missing");
-    if (import.name && !is_name(import.name))
+    if (import.name && !graph_name_served(import.name))
         return ctl_usage("import", "--name: '%s' is not 1 to %d of A-Z a-z 0-9 . _ -", import.name,
-                         IMPORT_MAX_NAME);
+                         GRAPH_MAX_SERVED_NAME);
     if (import.frontend && !find_frontend(import.frontend))
         return ctl_usage("import", "--frontend: '%s' is not one of mfcc, pixels", import.frontend);
     if (ctl_has_suffix(words.items[0], ".onnx"))

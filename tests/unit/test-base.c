@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/histogram.h"
+#include "base/utf8.h"
 
 START_TEST(test_arith) {
     size_t r = 7;
@@ -227,6 +228,28 @@ START_TEST(test_diag) {
 }
 END_TEST
 
+START_TEST(test_utf8) {
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\x7f",
+                                       "\xc2\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "a\xc3\xa4z"};
+    /* A lone continuation, too long forms, surrogates, beyond the last, cut short. */
+    static const char *const bad[] = {
+        "\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5", "\xc2",     "ab\xe2\x82"};
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        ck_assert(utf8_valid(good[i], strlen(good[i])));
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        ck_assert(!utf8_valid(bad[i], strlen(bad[i])));
+    ck_assert(!utf8_valid("\xc3\xa4", 1));
+}
+END_TEST
+
 START_TEST(test_dtype) {
     for (enum dtype t = DTYPE_FP32; dtype_name(t); t++) {
         ck_assert_int_eq(dtype_parse(dtype_name(t)), t);
@@ -250,6 +273,7 @@ int main(void) {
     tcase_add_test(tc, test_histogram);
     tcase_add_test(tc, test_crc32c);
     tcase_add_test(tc, test_diag);
+    tcase_add_test(tc, test_utf8);
     tcase_add_test(tc, test_dtype);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -471,6 +471,21 @@ START_TEST(test_broadcast) {
 }
 END_TEST
 
+START_TEST(test_served_names) {
+    char name[GRAPH_MAX_SERVED_NAME + 2] = "";
+    ck_assert(!graph_name_served(name));
+    for (size_t n = 1; n <= GRAPH_MAX_SERVED_NAME; n++) {
+        name[n - 1] = "aZ0._-"[n % 6];
+        ck_assert(graph_name_served(name));
+    }
+    name[GRAPH_MAX_SERVED_NAME] = 'x';
+    ck_assert(!graph_name_served(name));
+    ck_assert(!graph_name_served("a b"));
+    ck_assert(!graph_name_served("a/b"));
+    ck_assert(!graph_name_served("\xc3\xa4"));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("graph");
     TCase *tc = tcase_create("graph");
@@ -487,6 +502,7 @@ int main(void) {
     tcase_add_test(tc, test_lstm);
     tcase_add_test(tc, test_svdf);
     tcase_add_test(tc, test_broadcast);
+    tcase_add_test(tc, test_served_names);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
