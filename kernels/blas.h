@@ -33,7 +33,7 @@ const char *blas_core(void);
 void blas_gemm_f32(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
                    int ldc);
 
-/* Whether it can run this convolution at all; the fits() of the implementation below asks for a
+/* Whether it can run this convolution at all; the refuses() of the implementation below asks for a
  * useful size first, so that networks without large products never load the library. */
 bool kern_conv_f32_blas_possible(const struct kern_conv *p);
 extern const struct kern_conv_impl kern_conv_f32_blas;

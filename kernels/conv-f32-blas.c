@@ -28,10 +28,11 @@ bool kern_conv_f32_blas_possible(const struct kern_conv *p) {
     return blas_available();
 }
 
-static bool fits(const struct kern_conv *p) {
+static const char *refuses(const struct kern_conv *p) {
     const size_t rows = (size_t)p->out_h * (size_t)p->out_w;
-    return kern_arch_prefers_blas(rows, (size_t)p->out_c, im2col_depth(p)) &&
-           kern_conv_f32_blas_possible(p);
+    if (!kern_arch_prefers_blas(rows, (size_t)p->out_c, im2col_depth(p)))
+        return "below the break-even";
+    return kern_conv_f32_blas_possible(p) ? NULL : "grouped, or no OpenBLAS here";
 }
 
 static size_t bias_room(const struct kern_conv *p) {
@@ -93,7 +94,7 @@ static void run(const struct kern_conv *p, const void *packed, const void *x, vo
 
 const struct kern_conv_impl kern_conv_f32_blas = {
     .name = "conv_f32_gemm_blas",
-    .fits = fits,
+    .refuses = refuses,
     .packed_size = packed_size,
     .scratch_size = scratch_size,
     .pack = pack,

@@ -46,10 +46,11 @@ static size_t conv_blocks(const struct kern_conv *p) {
     return round_up(conv_group_out(p), conv_block(p)) / conv_block(p);
 }
 
-static bool conv_fits(const struct kern_conv *p) {
+static const char *conv_refuses(const struct kern_conv *p) {
     const size_t pixels = (size_t)p->out_h * (size_t)p->out_w;
     /* at least 1: the C reference is to fit anything, an empty product too */
-    return MAX(pixels * (size_t)p->out_c * im2col_depth(p), (size_t)1) >= KERN_MIN_MACS;
+    const size_t macs = MAX(pixels * (size_t)p->out_c * im2col_depth(p), (size_t)1);
+    return macs >= KERN_MIN_MACS ? NULL : "fewer than " KERN_STRING(KERN_MIN_MACS) " multiply-adds";
 }
 
 static size_t conv_packed_size(const struct kern_conv *p) {
@@ -219,7 +220,7 @@ static void conv_run(const struct kern_conv *p, const void *packed, const void *
 
 const struct kern_conv_impl KERN_NAME(conv_f32) = {
     .name = "conv_f32_" KERN_STRING(KERN_ROWS) "x2v_" KERN_STRING(KERN_SUFFIX),
-    .fits = conv_fits,
+    .refuses = conv_refuses,
     .packed_size = conv_packed_size,
     .scratch_size = conv_scratch_size,
     .pack = conv_pack,

@@ -6,8 +6,10 @@
  * Packed block: bias [out_c], filter [kernel_h][kernel_w][out_c].
  */
 
-static bool depthwise_fits(const struct kern_conv *p) {
-    return p->depthwise && p->in_c == p->out_c;
+static const char *depthwise_refuses(const struct kern_conv *p) {
+    if (!p->depthwise)
+        return "not depthwise";
+    return p->in_c == p->out_c ? NULL : "several output channels for an input channel";
 }
 
 static size_t depthwise_packed_size(const struct kern_conv *p) {
@@ -135,7 +137,7 @@ static void depthwise_run(const struct kern_conv *p, const void *packed, const v
 
 const struct kern_conv_impl KERN_NAME(depthwise_f32) = {
     .name = "depthwise_f32_1xv_" KERN_STRING(KERN_SUFFIX),
-    .fits = depthwise_fits,
+    .refuses = depthwise_refuses,
     .packed_size = depthwise_packed_size,
     .scratch_size = depthwise_scratch_size,
     .pack = depthwise_pack,

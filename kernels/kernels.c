@@ -59,7 +59,7 @@ const struct kernels *kernels_get(enum tier tier) {
 
 unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct kern_conv *p) {
     unsigned i = 0;
-    while (!list[i]->fits(p))
+    while (list[i]->refuses(p))
         i++;
     return i;
 }

@@ -185,7 +185,7 @@ static struct kern_conv_weights random_weights_s8(struct check *c, const struct 
 static bool case_s8(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,
                     enum check_fill fill) {
     random_quantization(c, &p);
-    if (!impl->fits(&p))
+    if (impl->refuses(&p))
         return false;
     describe(c, impl->name, &p, fill);
     struct kern_conv_weights w = random_weights_s8(c, &p, fill);
@@ -201,7 +201,7 @@ static bool case_s8(struct check *c, const struct kern_conv_impl *impl, struct k
 
 /* OpenBLAS asks for large shapes; all shapes it can run are checked. */
 static bool possible_f32(const struct kern_conv_impl *impl, const struct kern_conv *p) {
-    return impl == &kern_conv_f32_blas ? kern_conv_f32_blas_possible(p) : impl->fits(p);
+    return impl == &kern_conv_f32_blas ? kern_conv_f32_blas_possible(p) : !impl->refuses(p);
 }
 
 static bool case_f32(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,

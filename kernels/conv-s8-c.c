@@ -117,8 +117,8 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
     return pack_room(MIN(pixels, (size_t)TILE) * im2col_depth(p) * sizeof(int16_t));
 }
 
-static bool conv_fits(const struct kern_conv *p) {
-    return !p->depthwise;
+static const char *conv_refuses(const struct kern_conv *p) {
+    return p->depthwise ? "depthwise" : NULL;
 }
 
 static void conv_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
@@ -165,8 +165,8 @@ static size_t depthwise_scratch_size(const struct kern_conv *p) {
     return channel_room(p);
 }
 
-static bool depthwise_fits(const struct kern_conv *p) {
-    return p->depthwise;
+static const char *depthwise_refuses(const struct kern_conv *p) {
+    return p->depthwise ? NULL : "not depthwise";
 }
 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
@@ -199,7 +199,7 @@ static void depthwise_run(const struct kern_conv *p, const void *packed, const v
 
 const struct kern_conv_impl kern_conv_s8_c = {
     .name = "conv_s8_1x4_c",
-    .fits = conv_fits,
+    .refuses = conv_refuses,
     .packed_size = packed_size,
     .scratch_size = conv_scratch_size,
     .pack = pack,
@@ -208,7 +208,7 @@ const struct kern_conv_impl kern_conv_s8_c = {
 
 const struct kern_conv_impl kern_depthwise_s8_c = {
     .name = "depthwise_s8_1xn_c",
-    .fits = depthwise_fits,
+    .refuses = depthwise_refuses,
     .packed_size = packed_size,
     .scratch_size = depthwise_scratch_size,
     .pack = pack,
