@@ -9,6 +9,8 @@
 
 #include "kernels/kernels.h"
 
+/* Puts an implementation before those of a list. */
+void kern_prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl);
 /* Overwrites in `k`, which holds the C reference, everything the tiers up to `tier` do better. */
 void kern_init_arch(struct kernels *k, enum tier tier);
 /* Whether OpenBLAS is to take a float product [rows, depth] x [depth, out_c] rather than the tier's

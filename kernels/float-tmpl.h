@@ -21,13 +21,8 @@
 #include "base/attributes.h"
 #include "kernels/im2col.h"
 #include "kernels/list.h"
+#include "kernels/names.h"
 #include "kernels/round.h"
-
-#define KERN_JOIN_(op, suffix) kern_##op##_##suffix
-#define KERN_JOIN(op, suffix) KERN_JOIN_(op, suffix)
-#define KERN_NAME(op) KERN_JOIN(op, KERN_SUFFIX)
-#define KERN_STRING_(x) #x
-#define KERN_STRING(x) KERN_STRING_(x)
 
 #include "kernels/conv-f32-tmpl.h"
 #include "kernels/depthwise-f32-tmpl.h"

@@ -33,7 +33,7 @@ static void init_c(struct kernels *k) {
     k->conv_f32[1] = &kern_conv_f32_c;
 }
 
-static void prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl) {
+void kern_prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl) {
     memmove(list + 1, list, (KERN_MAX_VARIANTS - 1) * sizeof(*list));
     list[0] = impl;
 }
@@ -48,7 +48,7 @@ static void init(void) {
         if (t == TIER_C)
             continue;
         k->conv_f32[2] = &kern_conv_f32_c; /* products too small for the tier's own */
-        prepend(k->conv_f32, &kern_conv_f32_blas);
+        kern_prepend(k->conv_f32, &kern_conv_f32_blas);
     }
 }
 

@@ -25,9 +25,15 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #undef USE_AVX2
     k->conv_f32[0] = &kern_depthwise_f32_avx2;
     k->conv_f32[1] = &kern_conv_f32_avx2;
+    kern_prepend(k->conv_s8, &kern_conv_s8_avx2);
 
-    if (tier < TIER_AVX512VNNI)
+    if (tier < TIER_AVXVNNI)
         return;
+    if (tier < TIER_AVX512VNNI) {
+        kern_prepend(k->conv_s8, &kern_conv_s8_avxvnni);
+        return;
+    }
+    kern_prepend(k->conv_s8, &kern_conv_s8_avx512vnni);
 #define USE_AVX512(op) k->op = kern_##op##_avx512;
     KERN_FLOAT_OPS(USE_AVX512)
 #undef USE_AVX512

@@ -21,7 +21,8 @@ compile() {
     printf '#include "%s"\n' "$header" | "$@" "${flags[@]}" -fsyntax-only -x c - 2>&1
 }
 
-# A template (-tmpl.h) is the body of a source file that sets its macros first.
-project_files | grep '\.h$' | grep -v -- '-tmpl\.h$' | while IFS= read -r header; do
+# A template (-tmpl.h) is the body of a source file that sets its macros first; a vector layer (vec-*.h) needs the flags
+# of its tier.
+project_files | grep '\.h$' | grep -v -- '-tmpl\.h$\|/vec-[^/]*$' | while IFS= read -r header; do
     errors=$(compile "$header" "$@") || printf '%s\n%s does not compile alone\n' "$(head -n 5 <<<"$errors")" "$header"
 done | verdict

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The int8 kernels as one source for all tiers. A tier's file includes its vector layer, defines
+ * KERN_SUFFIX, the tier's name in the functions' names, and includes this file once; its library is
+ * compiled with the tier's instructions. All that is defined here is either static or bears the
+ * suffix.
+ *
+ * A vector layer gives
+ *   vec                a vector of VEC_LANES 32-bit lanes,
+ *   vec_staged         an activation as the products take it; vec_stage_offset(in_zero) is what
+ *                      staging adds to it (modulo its width),
+ *   VEC_GROUP          how many of them a lane takes in one product (they make four bytes),
+ *   VEC_ROWS_1, _2, _4 rows of a tile of 1, 2 and 4 vectors that the registers hold,
+ *   VEC_BLOCK          vectors of a full block of output channels,
+ *   vec_load, vec_store, vec_set1, vec_add, vec_broadcast (the four bytes at an address, into every
+ *   lane),
+ *   vec_dot            acc + x . w: in each lane the products of VEC_GROUP activations and weights,
+ *                      exact, modulo 2^32,
+ *   vec_requantize     (high 32 bits of acc * mult + round) >> shift in each lane,
+ *   vec_narrow         four vectors as bytes: out_zero added, clamped; in each 128 bits the four
+ *                      vectors' parts follow one another,
+ *   vec_order          brings the bytes of 4 / n rows of n vectors each into the rows' order,
+ *   vec_put            stores one of these rows.
+ *
+ * Requantization is exact. With s = 31 - shift >= 33 the reference's (acc * mult + 2^(s-1)) >> s is
+ * ((acc * mult >> 32) + 2^(s-33)) >> (s - 32), because 2^(s-1) is a multiple of 2^32: 32-bit lanes
+ * after the product's high half. Larger multipliers (1/4 and more) are rare and go lane by lane.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "kernels/fixedpoint.h"
+#include "kernels/im2col.h"
+#include "kernels/list.h"
+#include "kernels/names.h"
+#include "kernels/round.h"
+
+#define VEC_BYTES (VEC_LANES * 4)
+
+#include "kernels/requantize-s8-tmpl.h"
+
+#include "kernels/conv-s8-tmpl.h"

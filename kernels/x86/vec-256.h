@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the 256-bit vector layers (vec-avx2.h, vec-avxvnni.h) share. int8-tmpl.h says what each
+ * function is for.
+ */
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef __m256i vec;
+
+static inline vec vec_load(const void *p) {
+    return _mm256_loadu_si256(p);
+}
+
+static inline void vec_store(void *p, vec v) {
+    _mm256_storeu_si256(p, v);
+}
+
+static inline vec vec_set1(int32_t v) {
+    return _mm256_set1_epi32(v);
+}
+
+static inline vec vec_broadcast(const void *group) {
+    int32_t v;
+    memcpy(&v, group, sizeof(v));
+    return _mm256_set1_epi32(v);
+}
+
+static inline vec vec_add(vec a, vec b) {
+    return _mm256_add_epi32(a, b);
+}
+
+static inline vec vec_requantize(vec acc, vec mult, vec round, vec shift) {
+    const vec even = _mm256_mul_epi32(acc, mult);
+    const vec odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), _mm256_srli_epi64(mult, 32));
+    const vec high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    return _mm256_srav_epi32(_mm256_add_epi32(high, round), shift);
+}
+
+struct vec_out {
+    __m256i zero, lo, hi;
+};
+
+static inline struct vec_out vec_out_set(int32_t zero, int32_t lo, int32_t hi) {
+    return (struct vec_out){
+        .zero = _mm256_set1_epi16((int16_t)zero),
+        .lo = _mm256_set1_epi8((int8_t)lo),
+        .hi = _mm256_set1_epi8((int8_t)hi),
+    };
+}
+
+static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
+    const __m256i ab = _mm256_adds_epi16(_mm256_packs_epi32(a, b), out->zero);
+    const __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), out->zero);
+    const __m256i bytes = _mm256_packs_epi16(ab, cd);
+    return _mm256_min_epi8(_mm256_max_epi8(bytes, out->lo), out->hi);
+}
+
+static inline vec vec_order(vec bytes, unsigned vectors) {
+    if (vectors == 2)
+        return _mm256_permute4x64_epi64(bytes, 0xd8);
+    if (vectors == 1)
+        return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    return bytes;
+}
+
+static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part) {
+    const __m128i half =
+        part * vectors < 2 ? _mm256_castsi256_si128(bytes) : _mm256_extracti128_si256(bytes, 1);
+    if (vectors == 4)
+        _mm256_storeu_si256((void *)y, bytes);
+    else if (vectors == 2)
+        _mm_storeu_si128((void *)y, half);
+    else if (part % 2 == 0)
+        _mm_storel_epi64((void *)y, half);
+    else
+        _mm_storeh_pd((void *)y, _mm_castsi128_pd(half));
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The vector layer of int8-tmpl.h for AVX-512 VNNI: products of unsigned activations and signed
+ * weights in groups of four, 512 bits wide.
+ */
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VEC_LANES 16
+#define VEC_GROUP 4
+#define VEC_ROWS_1 12
+#define VEC_ROWS_2 12
+#define VEC_ROWS_4 6
+#define VEC_BLOCK 4
+
+typedef uint8_t vec_staged;
+typedef __m512i vec;
+
+/* Activations are staged as unsigned: their bytes with the top bit flipped. */
+static inline int32_t vec_stage_offset(int32_t in_zero) {
+    return 128;
+}
+
+static inline vec vec_load(const void *p) {
+    return _mm512_loadu_si512(p);
+}
+
+static inline void vec_store(void *p, vec v) {
+    _mm512_storeu_si512(p, v);
+}
+
+static inline vec vec_set1(int32_t v) {
+    return _mm512_set1_epi32(v);
+}
+
+static inline vec vec_broadcast(const void *group) {
+    int32_t v;
+    memcpy(&v, group, sizeof(v));
+    return _mm512_set1_epi32(v);
+}
+
+static inline vec vec_add(vec a, vec b) {
+    return _mm512_add_epi32(a, b);
+}
+
+static inline vec vec_dot(vec acc, vec x, vec w) {
+    return _mm512_dpbusd_epi32(acc, x, w);
+}
+
+static inline vec vec_requantize(vec acc, vec mult, vec round, vec shift) {
+    const vec even = _mm512_mul_epi32(acc, mult);
+    const vec odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), _mm512_srli_epi64(mult, 32));
+    const vec high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    return _mm512_srav_epi32(_mm512_add_epi32(high, round), shift);
+}
+
+struct vec_out {
+    __m512i zero, lo, hi;
+};
+
+static inline struct vec_out vec_out_set(int32_t zero, int32_t lo, int32_t hi) {
+    return (struct vec_out){
+        .zero = _mm512_set1_epi16((int16_t)zero),
+        .lo = _mm512_set1_epi8((int8_t)lo),
+        .hi = _mm512_set1_epi8((int8_t)hi),
+    };
+}
+
+static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
+    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), out->zero);
+    const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), out->zero);
+    const __m512i bytes = _mm512_packs_epi16(ab, cd);
+    return _mm512_min_epi8(_mm512_max_epi8(bytes, out->lo), out->hi);
+}
+
+static inline vec vec_order(vec bytes, unsigned vectors) {
+    if (vectors == 2)
+        return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), bytes);
+    if (vectors == 1)
+        return _mm512_permutexvar_epi32(
+            _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+    return bytes;
+}
+
+static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part) {
+    if (vectors == 4) {
+        _mm512_storeu_si512(y, bytes);
+        return;
+    }
+    if (part * vectors >= 2)
+        bytes = _mm512_castsi256_si512(_mm512_extracti64x4_epi64(bytes, 1));
+    const __m256i half = _mm512_castsi512_si256(bytes);
+    if (vectors == 2)
+        _mm256_storeu_si256((void *)y, half);
+    else if (part % 2 == 0)
+        _mm_storeu_si128((void *)y, _mm256_castsi256_si128(half));
+    else
+        _mm_storeu_si128((void *)y, _mm256_extracti128_si256(half, 1));
+}
