@@ -43,4 +43,10 @@
 
 #include "kernels/requantize-s8-tmpl.h"
 
+#include "kernels/conv-s8-shape-tmpl.h"
+#include "kernels/conv-s8-stage-tmpl.h"
+#include "kernels/conv-s8-store-tmpl.h"
+
+#include "kernels/conv-s8-tile-tmpl.h"
+
 #include "kernels/conv-s8-tmpl.h"
