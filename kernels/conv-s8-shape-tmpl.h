@@ -109,16 +109,6 @@ static size_t conv_band_pitch(const struct conv_shape *s, size_t width) {
     return s->pitch - (s->out_w - width) * s->stride_w * s->in_c;
 }
 
-static const char *conv_refuses(const struct kern_conv *p) {
-    if (p->depthwise)
-        return "depthwise";
-    if (p->group_in_c != p->in_c)
-        return "grouped";
-    if (VEC_GROUP == 4 && p->weight_zero != 0)
-        return "weights with a zero point";
-    return p->out_h > 0 && p->out_w > 0 && p->out_c > 0 && p->in_c > 0 ? NULL : "empty";
-}
-
 static size_t conv_packed_size(const struct kern_conv *p) {
     const struct conv_shape s = conv_shape(p);
     const size_t out_c = (size_t)p->out_c;

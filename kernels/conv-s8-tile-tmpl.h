@@ -4,6 +4,18 @@
  * registers.
  */
 
+#define CONV_TILE_SIZE KERN_STRING(VEC_ROWS_2) "x2v"
+
+static const char *conv_tile_refuses(const struct kern_conv *p) {
+    return NULL;
+}
+
+static inline void conv_band_begin(const struct conv_tile *t, size_t width) {
+}
+
+static inline void conv_band_end(void) {
+}
+
 /* Three rows share an address, which x86-64 can add one and two times the distance to: twelve
  * addresses would not fit the registers. KEEP_ADDRESS hides from the compiler what it points at, or
  * it would split them again. */

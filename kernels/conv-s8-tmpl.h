@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Part of int8-tmpl.h: convolution and matrix product. Windows are multiplied where they lie in the
- * staged input: there is no im2col matrix. conv_row() does a row of pixels by a block of channels:
- * conv-s8-tile-tmpl.h, or the tier's own.
+ * staged input: there is no im2col matrix. The file of the tile, conv-s8-tile-tmpl.h or the tier's
+ * own, gives
+ *   CONV_TILE_SIZE                      its part of the name,
+ *   conv_tile_refuses(p)                shapes it is not for,
+ *   conv_band_begin(t, width), _end()   called around the rows of a band,
+ *   conv_row(t, width, vectors)         a row of pixels by a block of channels.
  */
+
+static const char *conv_refuses(const struct kern_conv *p) {
+    if (p->depthwise)
+        return "depthwise";
+    if (p->group_in_c != p->in_c)
+        return "grouped";
+    if (VEC_GROUP == 4 && p->weight_zero != 0)
+        return "weights with a zero point";
+    if (p->out_h == 0 || p->out_w == 0 || p->out_c == 0 || p->in_c == 0)
+        return "empty";
+    return conv_tile_refuses(p);
+}
 
 static void conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
                       const vec_staged *staged, size_t rows, size_t width, int8_t *y) {
@@ -22,6 +38,7 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
         .plain = plain,
     };
+    conv_band_begin(&t, width);
     for (size_t first = 0; first < out_c;) {
         const unsigned n = conv_block_vectors(out_c, first);
         t.channels = out_c - first;
@@ -33,6 +50,7 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
         t.block += conv_block_bytes(s, n);
         first += n * VEC_LANES;
     }
+    conv_band_end();
 }
 
 static void conv_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
@@ -51,7 +69,7 @@ static void conv_run(const struct kern_conv *p, const void *packed, const void *
 }
 
 const struct kern_conv_impl KERN_NAME(conv_s8) = {
-    .name = "conv_s8_" KERN_STRING(VEC_ROWS_2) "x2v_" KERN_STRING(KERN_SUFFIX),
+    .name = "conv_s8_" CONV_TILE_SIZE "_" KERN_STRING(KERN_SUFFIX),
     .refuses = conv_refuses,
     .packed_size = conv_packed_size,
     .scratch_size = conv_scratch_size,

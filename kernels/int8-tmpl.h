@@ -3,7 +3,7 @@
  * The int8 kernels as one source for all tiers. A tier's file includes its vector layer, defines
  * KERN_SUFFIX, the tier's name in the functions' names, and includes this file once; its library is
  * compiled with the tier's instructions. All that is defined here is either static or bears the
- * suffix.
+ * suffix. A tier that only adds a tile of its own for convolutions names its file in KERN_CONV_TILE.
  *
  * A vector layer gives
  *   vec                a vector of VEC_LANES 32-bit lanes,
@@ -47,6 +47,11 @@
 #include "kernels/conv-s8-stage-tmpl.h"
 #include "kernels/conv-s8-store-tmpl.h"
 
+#ifdef KERN_CONV_TILE
+#include KERN_CONV_TILE
+#include "kernels/conv-s8-tmpl.h"
+#else
 #include "kernels/conv-s8-tile-tmpl.h"
 
 #include "kernels/conv-s8-tmpl.h"
+#endif

@@ -39,4 +39,8 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #undef USE_AVX512
     k->conv_f32[0] = &kern_depthwise_f32_avx512;
     k->conv_f32[1] = &kern_conv_f32_avx512;
+
+    if (tier < TIER_AMX)
+        return;
+    kern_prepend(k->conv_s8, &kern_conv_s8_amx);
 }

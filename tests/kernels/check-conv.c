@@ -94,7 +94,7 @@ static struct kern_conv random_shape(struct check *c) {
     return p;
 }
 
-#define FIXED_SHAPES 8
+#define FIXED_SHAPES 14
 #define RANDOM_SHAPES 120
 #define PRODUCTS 40
 
@@ -108,11 +108,18 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         image(6, 6, 128, 1, 1, 1, 128, false),
         product(1, 640, 128),
         product(1, 784, 300),
+        /* whole rows of a tile, several bands, parts of a row, pieces of a deep run */
+        image(32, 32, 16, 3, 3, 1, 16, false),
+        image(24, 24, 64, 3, 3, 1, 24, false),
+        image(9, 33, 48, 3, 3, 1, 33, false),
+        product(500, 64, 20),
+        product(13, 256, 80),
+        product(41, 240, 129),
     };
     if (i < FIXED_SHAPES)
         return fixed[i];
     if (i < FIXED_SHAPES + PRODUCTS)
-        return product(check_between(c, 1, 27), check_between(c, 1, 70), check_between(c, 1, 70));
+        return product(check_between(c, 1, 40), check_between(c, 1, 140), check_between(c, 1, 140));
     return random_shape(c);
 }
 
@@ -316,7 +323,15 @@ static void bench_all(struct check *c, bool is_float) {
     }
 }
 
+#ifdef __x86_64__
+extern const struct kern_conv_impl kern_conv_s8_amx_emulated;
+#endif
+
 void check_conv_s8(struct check *c) {
+#ifdef __x86_64__
+    if (c->tier == TIER_AVX512VNNI)
+        check_impl(c, &kern_conv_s8_amx_emulated, case_s8);
+#endif
     for (unsigned i = 0; c->new->conv_s8[i]; i++)
         check_impl(c, c->new->conv_s8[i], case_s8);
     if (c->bench)
