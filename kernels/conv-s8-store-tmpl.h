@@ -35,10 +35,10 @@ static inline __attribute__((always_inline)) void conv_tile_store(const struct c
         }
         const vec bytes = vec_order(vec_narrow(q[0], q[1], q[2], q[3], &t->out), vectors);
         if (t->channels < width) {
-            int8_t all[VEC_BYTES];
-            vec_store(all, bytes);
-            for (unsigned r = 0; r < together && i + r < rows; r++)
-                memcpy(y + r * t->out_c, all + r * width, t->channels);
+#pragma GCC unroll 4
+            for (unsigned r = 0; r < together; r++)
+                if (i + r < rows)
+                    vec_put_some(y + r * t->out_c, bytes, vectors, r, t->channels);
         } else if (t->out_c == width && i + together <= rows) {
             vec_store(y, bytes);
         } else {

@@ -20,7 +20,8 @@
  *   vec_narrow         four vectors as bytes: out_zero added, clamped; in each 128 bits the four
  *                      vectors' parts follow one another,
  *   vec_order          brings the bytes of 4 / n rows of n vectors each into the rows' order,
- *   vec_put            stores one of these rows.
+ *   vec_put            stores one of these rows,
+ *   vec_put_some       stores the first n bytes of it, n less than the row.
  *
  * Requantization is exact. With s = 31 - shift >= 33 the reference's (acc * mult + 2^(s-1)) >> s is
  * ((acc * mult >> 32) + 2^(s-33)) >> (s - 32), because 2^(s-1) is a multiple of 2^32: 32-bit lanes

@@ -68,6 +68,14 @@ static inline vec vec_order(vec bytes, unsigned vectors) {
     return bytes;
 }
 
+static inline void vec_put_some(int8_t *y, vec bytes, unsigned vectors, unsigned part, size_t n) {
+    int8_t all[32];
+    vec_store(all, bytes);
+    const int8_t *from = all + part * vectors * 8;
+    for (size_t i = 0; i < n; i++)
+        y[i] = from[i];
+}
+
 static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part) {
     const __m128i half =
         part * vectors < 2 ? _mm256_castsi256_si128(bytes) : _mm256_extracti128_si256(bytes, 1);

@@ -86,6 +86,15 @@ static inline vec vec_order(vec bytes, unsigned vectors) {
     return bytes;
 }
 
+static inline void vec_put_some(int8_t *y, vec bytes, unsigned vectors, unsigned part, size_t n) {
+    const unsigned first = part * vectors; /* quarter of the vector */
+    if (first & 2)
+        bytes = _mm512_shuffle_i64x2(bytes, bytes, 0xee);
+    if (first & 1)
+        bytes = _mm512_shuffle_i64x2(bytes, bytes, 0x55);
+    _mm512_mask_storeu_epi8(y, ((__mmask64)1 << n) - 1, bytes);
+}
+
 static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part) {
     if (vectors == 4) {
         _mm512_storeu_si512(y, bytes);

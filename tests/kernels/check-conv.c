@@ -313,6 +313,7 @@ static void bench_all(struct check *c, bool is_float) {
     bench(c, "3x3 16-16 32x32", image(32, 32, 16, 3, 3, 1, 16, false), is_float);
     bench(c, "3x3 64-64 8x8", image(8, 8, 64, 3, 3, 1, 64, false), is_float);
     bench(c, "3x3 dw 8 48x48", image(48, 48, 8, 3, 3, 1, 8, true), is_float);
+    bench(c, "3x3 s2 3-8 96x96", image(96, 96, 3, 3, 3, 2, 8, false), is_float);
     bench(c, "1x1 8-16 48x48", image(48, 48, 8, 1, 1, 1, 16, false), is_float);
     bench(c, "1x1 256-256 14x14", image(14, 14, 256, 1, 1, 1, 256, false), is_float);
     bench(c, "fc 640-128", product(1, 640, 128), is_float);
