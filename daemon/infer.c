@@ -17,6 +17,7 @@
 #include "daemon/request.h"
 #include "daemon/server.h"
 #include "daemon/sessions.h"
+#include "daemon/worker.h"
 #include "proto/params.h"
 #include "proto/values.h"
 #include "runtime/runtime.h"
@@ -24,6 +25,10 @@
 /* A reply's envelope, and for each output its name escaped (6 for 1), shape and keys. */
 #define REPLY_FIXED 512
 #define REPLY_PER_OUTPUT (6 * GRAPH_MAX_NAME + 512)
+
+/* What reading and writing takes, at least roughly: text by the byte, values where they lie. */
+#define TEXT_NS_PER_BYTE 1
+#define VALUE_BYTES_PER_NS 16
 
 static void done(struct job *job) {
     struct request *request = container_of(job, struct request, job);
@@ -34,6 +39,7 @@ static void done(struct job *job) {
         model->n_requests++;
         model->n_items += infer->batch;
         histogram_add(&model->compute, infer->compute_ns);
+        model_ran(model, infer->compute_ns / infer->batch);
     } else if (infer->code != INFER_E_STOPPED) {
         model->n_failures++;
     }
@@ -145,6 +151,27 @@ static int charge(struct request *request, const struct infer *infer) {
     return INFER_E_REPLIED;
 }
 
+/* How long the job will take; 0 where nobody knows, or where it is no work for the loop: mapping memory may wait. */
+static uint64_t expect(const struct request *request, const struct infer *infer) {
+    uint64_t text = request->message.text.len;
+    uint64_t values = infer->work_bytes;
+    if (infer->form == WIRE_FILE_DESCRIPTOR || infer->work_bytes > WORKER_KEEP)
+        return 0;
+    for (uint32_t i = 0; i < infer->n_inputs; i++) {
+        if (infer->inputs[i].wire.form == WIRE_FILE_DESCRIPTOR)
+            return 0;
+        values += infer->inputs[i].bytes;
+    }
+    for (uint32_t i = 0; i < infer->n_wanted; i++) {
+        const struct infer_output *out = &infer->outputs[infer->order[i]];
+        values += out->sent_bytes;
+        text += infer->form == WIRE_DATA ? 4 * out->sent_bytes : 0;
+    }
+    return infer->model->run_ns == 0 ? 0
+                                     : infer->model->run_ns * infer->batch +
+                                           text * TEXT_NS_PER_BYTE + values / VALUE_BYTES_PER_NS;
+}
+
 static int prepare(struct request *request, struct infer *infer) {
     int r = find_model(request, infer);
     if (!r)
@@ -186,6 +213,8 @@ int infer_handle(struct request *request) {
     infer->pending = true;
     request->job.work = infer_work;
     request->job.done = done;
+    request->job.expected_ns = expect(request, infer);
+    request->job.origin = request->peer;
     if (infer->form != WIRE_FILE_DESCRIPTOR)
         peer_allow_publish(request);
     if (infer->session)

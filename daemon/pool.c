@@ -14,7 +14,13 @@
 #include "base/error.h"
 #include "daemon/worker.h"
 
+#define PRESSURE_MAX 16
+#define PRESSURE_BUSY 8
+/* An iteration of the loop that found calls waiting takes no longer than this. */
+#define PRESSURE_GAP_NS 20000
+
 static void list_append(struct job_list *list, struct job *job) {
+    job->list = list;
     job->prev = list->last;
     job->next = NULL;
     if (list->last)
@@ -24,7 +30,8 @@ static void list_append(struct job_list *list, struct job *job) {
     list->last = job;
 }
 
-static void list_remove(struct job_list *list, struct job *job) {
+static void list_remove(struct job *job) {
+    struct job_list *list = job->list;
     if (job->prev)
         job->prev->next = job->next;
     else
@@ -33,6 +40,34 @@ static void list_remove(struct job_list *list, struct job *job) {
         job->next->prev = job->prev;
     else
         list->last = job->prev;
+    job->list = NULL;
+}
+
+static bool is_small(const struct job *job) {
+    return job->expected_ns && job->expected_ns <= POOL_SMALL_NS;
+}
+
+/* Under the lock. */
+static void enqueue(struct pool *pool, struct job *job) {
+    bool small = is_small(job);
+    job->state = JOB_QUEUED;
+    list_append(small ? &pool->small : &pool->queue, job);
+    pool->small_ns += small ? job->expected_ns : 0;
+    pool->n_queued++;
+}
+
+/* Under the lock. */
+static void dequeue(struct pool *pool, struct job *job) {
+    if (job->list == &pool->small)
+        pool->small_ns -= job->expected_ns;
+    list_remove(job);
+    pool->n_queued--;
+}
+
+/* What is next for a worker, under the lock; NULL where there is nothing. */
+static struct job *next_job(const struct pool *pool) {
+    struct job *small = pool->small.first, *other = pool->queue.first;
+    return other && (!small || other->queued_at <= small->queued_at) ? other : small;
 }
 
 /* Takes the whole list at once, so that a burst of completions costs one wake-up and one lock. */
@@ -53,6 +88,74 @@ static void on_async(uv_async_t *async) {
     struct pool *pool = async->data;
     collect(pool);
     pool->after(pool->userdata);
+}
+
+/* A sleeping worker to wake, under the lock. Best is the one on this CPU: the loop goes to sleep next, and then it runs
+ * here at once, where one on another CPU that sleeps would have to be woken along with that CPU. Who is awake takes the
+ * jobs in their order, so a job does not wait for the worker that was woken for it. */
+static struct worker *rouse(struct pool *pool) {
+    struct worker *found = NULL;
+    int here = sched_getcpu();
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        struct worker *w = &pool->workers[i];
+        if (w->idle && (!found || w->cpu == here))
+            found = w;
+    }
+    if (found)
+        found->idle = false;
+    return found;
+}
+
+/* Leaves a small job to the workers. Under the lock. */
+static void give_away(struct pool *pool, struct job *job) {
+    pool->small_ns -= job->expected_ns;
+    list_remove(job);
+    list_append(&pool->queue, job);
+}
+
+/* The next small job if the loop should do it; else, or where too much waits behind it, a worker to wake. A job that is
+ * too much for a busy loop but finds no worker asleep is done here all the same: nobody knows how long those that are
+ * awake will be. */
+static struct job *take_small(struct pool *pool, bool may_work, struct worker **ret_worker) {
+    pthread_mutex_lock(&pool->lock);
+    struct job *job = pool->small.first;
+    bool too_much = pool->pressure >= PRESSURE_BUSY && job && job->expected_ns > POOL_SMALL_BUSY_NS;
+    bool share = job && (!may_work || pool->small_ns - job->expected_ns > POOL_SHARE_NS);
+    struct worker *worker = too_much || share ? rouse(pool) : NULL;
+    bool gives = worker && (too_much || !may_work);
+    if (gives || !may_work) {
+        if (gives)
+            give_away(pool, job);
+        job = NULL;
+    } else if (job) {
+        dequeue(pool, job);
+        job->state = JOB_RUNNING;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    *ret_worker = worker;
+    return job;
+}
+
+/* The last thing before the loop waits for events: all that came with those before has been taken in. */
+static void on_prepare(uv_prepare_t *prepare) {
+    struct pool *pool = prepare->data;
+    struct worker *worker;
+    struct job *job;
+    uint64_t begin = 0, now = 0;
+    do {
+        job = take_small(pool, now - begin < POOL_BUDGET_NS, &worker);
+        if (worker)
+            pthread_cond_signal(&worker->wake);
+        if (!job)
+            continue;
+        if (!begin)
+            begin = now = clock_now_ns();
+        now = worker_do(pool->own, job, now);
+        pool->busy_until = now;
+        job->state = JOB_IDLE;
+        job->done(job);
+        pool->after(pool->userdata);
+    } while (job || worker);
 }
 
 /* Signals belong to the loop thread. */
@@ -79,14 +182,19 @@ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers, void (*aft
     edge_assert(n_workers >= 1 && n_workers <= POOL_MAX_WORKERS);
     *pool = (struct pool){.after = after, .userdata = userdata};
     pthread_mutex_init(&pool->lock, NULL);
-    pool->workers = calloc(n_workers, sizeof(*pool->workers));
+    pool->workers = calloc(n_workers + 1, sizeof(*pool->workers));
     if (!pool->workers)
         return err_origin(-ENOMEM);
+    pool->own = &pool->workers[n_workers];
+    *pool->own = (struct worker){.pool = pool, .index = n_workers, .cpu = -1};
     int r = uv_async_init(loop, &pool->async, on_async);
     if (r)
         return err_origin(r);
-    pool->async.data = pool;
+    pool->async.data = pool->prepare.data = pool;
     pool->async_open = true;
+    uv_prepare_init(loop, &pool->prepare);
+    uv_prepare_start(&pool->prepare, on_prepare);
+    uv_unref((uv_handle_t *)&pool->prepare);
     return start_workers(pool, n_workers);
 }
 
@@ -108,38 +216,38 @@ void pool_deinit(struct pool *pool) {
         pthread_mutex_destroy(&pool->workers[i].publishing);
         pthread_cond_destroy(&pool->workers[i].wake);
     }
-    if (pool->async_open)
+    if (pool->async_open) {
         uv_close((uv_handle_t *)&pool->async, NULL);
+        uv_close((uv_handle_t *)&pool->prepare, NULL);
+    }
     pool->async_open = false;
+    if (pool->own)
+        worker_drop_memory(pool->own);
+    pool->own = NULL;
     free(pool->workers);
     pthread_mutex_destroy(&pool->lock);
 }
 
-/* A sleeping worker to wake, under the lock. Best is the one on this CPU: the loop goes to sleep next, and then it runs
- * here at once, where one on another CPU that sleeps would have to be woken along with that CPU. Who is awake takes the
- * jobs in their order, so a job does not wait for the worker that was woken for it. */
-static struct worker *rouse(struct pool *pool) {
-    struct worker *found = NULL;
-    int here = sched_getcpu();
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        struct worker *w = &pool->workers[i];
-        if (w->idle && (!found || w->cpu == here))
-            found = w;
-    }
-    if (found)
-        found->idle = false;
-    return found;
+/* Whether clients ask while the loop computes for others. */
+static void note_pressure(struct pool *pool, const struct job *job) {
+    bool waits = job->origin != pool->origin && job->queued_at < pool->busy_until + PRESSURE_GAP_NS;
+    if (waits && pool->pressure < PRESSURE_MAX)
+        pool->pressure++;
+    else if (!waits && pool->pressure > 0)
+        pool->pressure--;
+    pool->origin = job->origin;
+    pool->busy_until = MAX(pool->busy_until, job->queued_at) + job->expected_ns;
 }
 
 void pool_submit(struct pool *pool, struct job *job) {
     edge_assert(job->state == JOB_IDLE);
     job->stop = false;
     job->queued_at = clock_now_ns();
+    if (is_small(job))
+        note_pressure(pool, job);
     pthread_mutex_lock(&pool->lock);
-    job->state = JOB_QUEUED;
-    list_append(&pool->queue, job);
-    pool->n_queued++;
-    struct worker *worker = rouse(pool);
+    enqueue(pool, job);
+    struct worker *worker = job->list == &pool->queue ? rouse(pool) : NULL;
     pthread_mutex_unlock(&pool->lock);
     /* Not under the lock: the worker would wake only to wait for it. */
     if (worker)
@@ -150,8 +258,7 @@ bool pool_cancel(struct pool *pool, struct job *job) {
     pthread_mutex_lock(&pool->lock);
     bool running = job->state == JOB_RUNNING || job->state == JOB_DONE;
     if (job->state == JOB_QUEUED) {
-        list_remove(&pool->queue, job);
-        pool->n_queued--;
+        dequeue(pool, job);
         job->state = JOB_IDLE;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -185,6 +292,9 @@ void pool_set_arena(struct pool *pool, size_t bytes) {
     if (changed)
         wake_all(pool);
     pthread_mutex_unlock(&pool->lock);
+    /* The loop's own comes back with the first job that needs it. */
+    if (changed)
+        worker_size_arena(pool->own, 0);
 }
 
 bool pool_healthy(const struct pool *pool, uint64_t max_ns) {
@@ -201,7 +311,7 @@ struct job *pool_take(struct pool *pool, struct worker *worker) {
     struct job *job = NULL;
     size_t tried = SIZE_MAX;
     pthread_mutex_lock(&pool->lock);
-    while (!pool->ending && !pool->queue.first) {
+    while (!pool->ending && !next_job(pool)) {
         size_t arena = pool->arena_bytes;
         if (worker->arena.size == arena || tried == arena) {
             worker->idle = true;
@@ -215,10 +325,9 @@ struct job *pool_take(struct pool *pool, struct worker *worker) {
         pthread_mutex_lock(&pool->lock);
     }
     if (!pool->ending) {
-        job = pool->queue.first;
-        list_remove(&pool->queue, job);
+        job = next_job(pool);
+        dequeue(pool, job);
         job->state = JOB_RUNNING;
-        pool->n_queued--;
         pool->n_running++;
     }
     pthread_mutex_unlock(&pool->lock);

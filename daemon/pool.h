@@ -3,7 +3,9 @@
 
 /*
  * The workers and their queue. The loop thread submits and cancels jobs and gets them back, in batches, when they are
- * done; workers sleep while there is nothing to do. Functions are for the loop thread unless they say otherwise.
+ * done; workers sleep while there is nothing to do. Jobs known to be small are kept back until the loop has nothing
+ * else to do: then it does them itself, since waking a thread up costs more than they do, and calls workers where
+ * there are too many. Functions are for the loop thread unless they say otherwise.
  */
 
 #include <pthread.h>
@@ -18,11 +20,22 @@ struct worker;
 
 #define POOL_MAX_WORKERS 256
 
+/* What the loop does itself, by what jobs are expected to take. A thread that sleeps on another CPU runs 5 to 30 us
+ * after it was woken. */
+#define POOL_SMALL_NS 100000     /* a job beyond it goes to a worker at once */
+#define POOL_SMALL_BUSY_NS 20000 /* and this, while others wait for the loop */
+#define POOL_SHARE_NS 30000   /* with this much waiting behind the job at hand a worker is called */
+#define POOL_BUDGET_NS 250000 /* between two looks at the sockets; what is left goes to workers */
+
 enum job_state {
     JOB_IDLE,
     JOB_QUEUED,
     JOB_RUNNING,
     JOB_DONE, /* computed, done() not yet called */
+};
+
+struct job_list {
+    struct job *first, *last;
 };
 
 /* Embedded in what it works for. */
@@ -33,22 +46,23 @@ struct job {
     void (*publish)(struct job *job);
     /* On the loop; may free the job. */
     void (*done)(struct job *job);
-    bool stop;         /* atomic: set by pool_stop_job(), looked at by work() */
-    uint64_t queue_ns; /* how long it waited */
-    uint64_t busy_ns;  /* how long work() took */
+    uint64_t expected_ns; /* how long work() will take; 0: nobody knows */
+    const void *origin;   /* whom it is for; only compared */
+    bool stop;            /* atomic: set by pool_stop_job(), looked at by work() */
+    uint64_t queue_ns;    /* how long it waited */
+    uint64_t busy_ns;     /* how long work() took */
 
-    enum job_state state; /* under the pool's lock */
+    enum job_state state;  /* under the pool's lock */
+    struct job_list *list; /* where it waits; under the pool's lock */
     uint64_t queued_at;
     struct job *prev, *next;
-};
-
-struct job_list {
-    struct job *first, *last;
 };
 
 struct pool {
     pthread_mutex_t lock;
     struct job_list queue, done; /* under the lock */
+    struct job_list small;       /* not yet shown to sleeping workers; under the lock */
+    uint64_t small_ns;           /* what they are expected to take together; under the lock */
     size_t n_queued, n_running;  /* under the lock */
     size_t arena_bytes;          /* what each worker's arena shall be; under the lock */
     bool ending;                 /* under the lock */
@@ -56,6 +70,14 @@ struct pool {
     unsigned n_workers;
     uv_async_t async;
     bool async_open;
+
+    /* The loop as a worker: */
+    struct worker *own; /* its memory */
+    uv_prepare_t prepare;
+    uint64_t busy_until; /* if it did all small jobs */
+    const void *origin;  /* of the newest small job */
+    unsigned
+        pressure; /* how often of late a client's job came while another's was done or waited */
     void (*after)(void *userdata); /* called on the loop after a batch of done() */
     void *userdata;
 };
@@ -67,7 +89,7 @@ _nodiscard_ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers
  * own. The loop must run once more, for the handle to close. */
 void pool_deinit(struct pool *pool);
 
-/* Puts it at the end of the queue. Its work and done are set. */
+/* Puts it at the end of the queue. Its work, done, expected_ns and origin are set. */
 void pool_submit(struct pool *pool, struct job *job);
 /* True: it is not being worked on and never will be; done() is not called. */
 _nodiscard_ bool pool_cancel(struct pool *pool, struct job *job);

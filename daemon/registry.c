@@ -97,6 +97,14 @@ struct model *model_unref(struct model *model) {
     return NULL;
 }
 
+/* Quick to believe that a run is short, slow to believe that it is long: the thread may have been interrupted. */
+void model_ran(struct model *model, uint64_t ns) {
+    if (!model->run_ns || ns < model->run_ns)
+        model->run_ns = MAX(ns, (uint64_t)1);
+    else
+        model->run_ns += (MIN(ns, 4 * model->run_ns) - model->run_ns) / 8;
+}
+
 size_t registry_arena_bytes(const struct registry *registry) {
     size_t most = 0;
     for (const struct model *m = registry->all; m; m = m->next)

@@ -30,6 +30,7 @@ struct model {
     uint64_t n_requests, n_failures, n_items;
     uint64_t load_ns; /* reading and compiling took; set by who loaded it */
     uint64_t queue_ns;
+    uint64_t run_ns; /* what running one item takes, of late and undisturbed; 0: not known yet */
     struct histogram compute;
 };
 
@@ -60,6 +61,9 @@ void registry_remove(struct registry *registry, struct model *model);
 struct model *model_ref(struct model *model);
 /* Accepts NULL; returns NULL. */
 struct model *model_unref(struct model *model);
+
+/* One item ran for `ns`. */
+void model_ran(struct model *model, uint64_t ns);
 
 /* The largest arena among all images that are still in use, and their bytes. */
 size_t registry_arena_bytes(const struct registry *registry);

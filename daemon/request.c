@@ -52,6 +52,7 @@ void request_settle(struct request *request) {
     request->op = NULL;
     request->socket = peer_socket_unref(request->socket);
     request->job.publish = NULL;
+    request->job.expected_ns = 0;
     frame_fds_reset(&request->message.fds);
     buffer_reset(&request->message.text, REQUEST_KEEP);
     /* The tree is the arena's. */

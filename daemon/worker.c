@@ -62,6 +62,27 @@ void worker_beat(struct worker *worker) {
     __atomic_store_n(&worker->beat, clock_now_ns(), __ATOMIC_RELAXED);
 }
 
+uint64_t worker_do(struct worker *worker, struct job *job, uint64_t now) {
+    __atomic_store_n(&worker->beat, now, __ATOMIC_RELAXED);
+    job->queue_ns = now - job->queued_at;
+    job->work(job, worker);
+    uint64_t end = clock_now_ns();
+    job->busy_ns = end - now;
+    __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+    return end;
+}
+
+void worker_drop_memory(struct worker *worker) {
+    map_deinit(&worker->arena);
+    map_deinit(&worker->scratch);
+}
+
+/* Gives back what one large job needed. */
+static void trim(struct worker *worker) {
+    if (worker->scratch.size > WORKER_KEEP)
+        resize(&worker->scratch, 0);
+}
+
 void *worker_main(void *data) {
     struct worker *worker = data;
     struct job *job;
@@ -73,21 +94,14 @@ void *worker_main(void *data) {
     worker->cpu = cpu;
     pthread_mutex_unlock(&worker->pool->lock);
     while ((job = pool_take(worker->pool, worker))) {
-        uint64_t begin = clock_now_ns();
-        __atomic_store_n(&worker->beat, begin, __ATOMIC_RELAXED);
-        job->queue_ns = begin - job->queued_at;
-        job->work(job, worker);
-        job->busy_ns = clock_now_ns() - begin;
-        __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+        worker_do(worker, job, clock_now_ns());
         pthread_mutex_lock(&worker->publishing);
         if (job->publish)
             job->publish(job);
         pool_finish(worker->pool, job);
         pthread_mutex_unlock(&worker->publishing);
-        if (worker->scratch.size > WORKER_KEEP)
-            resize(&worker->scratch, 0);
+        trim(worker);
     }
-    map_deinit(&worker->arena);
-    map_deinit(&worker->scratch);
+    worker_drop_memory(worker);
     return NULL;
 }

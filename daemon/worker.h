@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * A compute thread with its scratch memory. Functions are for the thread itself.
+ * A compute thread with its scratch memory; the loop, which does small jobs itself, is one too. Functions are for the
+ * thread itself.
  */
 
 #include <pthread.h>
@@ -13,9 +14,10 @@
 #include "base/attributes.h"
 #include "base/fd.h"
 
+struct job;
 struct pool;
 
-#define WORKER_KEEP ((size_t)256 << 10) /* value memory kept from job to job */
+#define WORKER_KEEP ((size_t)1 << 20) /* value memory kept from job to job */
 
 struct worker {
     struct pool *pool;
@@ -33,6 +35,10 @@ struct worker {
 /* Body of the thread. */
 void *worker_main(void *worker);
 
+/* Does a taken job that begins `now`, of clock_now_ns(), and returns when it was done. */
+uint64_t worker_do(struct worker *worker, struct job *job, uint64_t now);
+/* Gives all memory back. */
+void worker_drop_memory(struct worker *worker);
 /* Makes the arena that big; 0 gives it back. Without memory there is none. */
 void worker_size_arena(struct worker *worker, size_t bytes);
 /* The arena, at least `bytes`, aligned to pages. NULL without memory. */

@@ -139,6 +139,129 @@ START_TEST(test_arena) {
 }
 END_TEST
 
+static pthread_t worked_by[JOBS];
+
+static void work_noting(struct job *job, struct worker *worker) {
+    struct task *task = container_of(job, struct task, job);
+    ck_assert_ptr_nonnull(worker_scratch(worker, 1000));
+    worked_by[task - tasks] = pthread_self();
+    task->n_worked++;
+}
+
+static void submit_small(struct task *task, uint64_t expected_ns, const void *origin) {
+    task->job.work = work_noting;
+    task->job.done = done;
+    task->job.expected_ns = expected_ns;
+    task->job.origin = origin;
+    pool_submit(&pool, &task->job);
+}
+
+static bool on_loop(size_t i) {
+    return pthread_equal(worked_by[i], pthread_self());
+}
+
+/* A small job is the loop's, one above the limit or of unknown length a worker's. */
+START_TEST(test_small) {
+    submit_small(&tasks[0], POOL_SMALL_NS, NULL);
+    submit_small(&tasks[1], POOL_SMALL_NS + 1, NULL);
+    submit_small(&tasks[2], 0, NULL);
+    n_expected = 3;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(on_loop(0));
+    ck_assert(!on_loop(1));
+    ck_assert(!on_loop(2));
+}
+END_TEST
+
+/* A small job that waits can be taken back, and its weight with it. */
+START_TEST(test_small_cancelled) {
+    size_t queued, running;
+    submit_small(&tasks[0], 1000, NULL);
+    submit_small(&tasks[1], 1000, NULL);
+    pool_load(&pool, &queued, &running);
+    ck_assert_uint_eq(queued, 2);
+    ck_assert(pool_cancel(&pool, &tasks[0].job));
+    ck_assert_uint_eq(pool.small_ns, 1000);
+    n_expected = 1;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(tasks[0].n_worked, 0);
+    ck_assert(on_loop(1));
+    ck_assert_uint_eq(pool.small_ns, 0);
+}
+END_TEST
+
+/* With much waiting workers take their part, and every job is done once. */
+START_TEST(test_small_shared) {
+    for (size_t i = 0; i < JOBS; i++)
+        submit_small(&tasks[i], POOL_SHARE_NS, &tasks[i % 3]);
+    n_expected = JOBS;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < JOBS; i++) {
+        ck_assert_uint_eq(tasks[i].n_worked, 1);
+        ck_assert_uint_eq(tasks[i].n_done, 1);
+    }
+    ck_assert_uint_eq(pool.small_ns, 0);
+    pool_load(&pool, &n_expected, &n_done);
+    ck_assert_uint_eq(n_expected + n_done, 0);
+}
+END_TEST
+
+static void await_sleep(void) {
+    bool asleep = false;
+    while (!asleep) {
+        pthread_mutex_lock(&pool.lock);
+        asleep = pool.workers[0].idle && pool.workers[1].idle;
+        pthread_mutex_unlock(&pool.lock);
+    }
+}
+
+/* Many clients that ask at the same time: what takes a while goes to workers that sleep, the rest stays. One client alone
+ * puts no pressure on the loop, however often it asks. */
+START_TEST(test_small_pressure) {
+    for (unsigned i = 0; i < 100; i++)
+        submit_small(&tasks[i], 1, NULL);
+    ck_assert_uint_eq(pool.pressure, 0);
+    n_expected = 100;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    for (unsigned i = 100; i < 200; i++)
+        submit_small(&tasks[i], 1, &tasks[i]);
+    ck_assert_uint_gt(pool.pressure, 8);
+    n_expected = 200;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    await_sleep();
+    submit_small(&tasks[200], POOL_SMALL_BUSY_NS, &tasks[200]);
+    n_expected = 201;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(on_loop(200));
+    await_sleep();
+    pool.pressure = 16; /* however long the loop above took */
+    submit_small(&tasks[201], POOL_SMALL_BUSY_NS + 1, &tasks[201]);
+    n_expected = 202;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(!on_loop(201));
+}
+END_TEST
+
+/* Where no worker is free the loop does it even so. */
+START_TEST(test_small_workers_busy) {
+    size_t queued, running;
+    pthread_mutex_lock(&gate);
+    submit(&tasks[0]);
+    submit(&tasks[1]);
+    do
+        pool_load(&pool, &queued, &running);
+    while (running < 2);
+    pool.pressure = 16;
+    submit_small(&tasks[2], POOL_SMALL_NS, &tasks[2]);
+    n_expected = 1;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(on_loop(2));
+    pthread_mutex_unlock(&gate);
+    n_expected = 3;
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("pool");
     TCase *t = tcase_create("pool");
@@ -147,6 +270,11 @@ int main(void) {
     tcase_add_test(t, test_all_done);
     tcase_add_test(t, test_busy);
     tcase_add_test(t, test_arena);
+    tcase_add_test(t, test_small);
+    tcase_add_test(t, test_small_cancelled);
+    tcase_add_test(t, test_small_shared);
+    tcase_add_test(t, test_small_pressure);
+    tcase_add_test(t, test_small_workers_busy);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
