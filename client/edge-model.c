@@ -170,11 +170,12 @@ static int read_layer(struct edge *edge, const cJSON *object, struct edge_layer 
     struct {
         struct edge_layer layer;
         const cJSON *shape;
-    } l = {0};
+    } l = {.layer.why = ""};
     static const struct param table[] = {
         {"operator", PARAM_STRING, PARAM_REQUIRED, offsetof(__typeof__(l), layer.op)},
         {"kernel", PARAM_STRING, PARAM_REQUIRED, offsetof(__typeof__(l), layer.kernel)},
         {"fused", PARAM_STRING, PARAM_REQUIRED, offsetof(__typeof__(l), layer.fused)},
+        {"why", PARAM_STRING, 0, offsetof(__typeof__(l), layer.why)}, /* older daemons: none */
         {"shape", PARAM_ARRAY, PARAM_REQUIRED, offsetof(__typeof__(l), shape)},
         {"macs", PARAM_INT, PARAM_REQUIRED, offsetof(__typeof__(l), layer.macs)},
         {"weightBytes", PARAM_INT, PARAM_REQUIRED, offsetof(__typeof__(l), layer.weight_bytes)},

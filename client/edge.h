@@ -246,6 +246,7 @@ struct edge_port {
 struct edge_layer {
     const char *op, *kernel;
     const char *fused; /* operators computed along with it, "" for none */
+    const char *why;   /* this kernel, and which operators cost nothing; may be "" */
     unsigned n_dims;
     int64_t shape[EDGE_MAX_DIMS]; /* of its output */
     int64_t macs, weight_bytes;

@@ -93,6 +93,7 @@ static void put_layer(struct json_writer *w, const struct layer_info *layer) {
     put_string(w, "operator", op_kind_name(layer->kind));
     put_string(w, "kernel", layer->kernel);
     put_string(w, "fused", layer->fused);
+    put_string(w, "why", layer->why);
     put_dims(w, layer->dims, layer->n_dims);
     put_uint(w, "macs", layer->macs);
     put_uint(w, "weightBytes", layer->weight_bytes);

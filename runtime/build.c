@@ -148,6 +148,7 @@ static uint64_t put_layers(struct writer *w, const struct plan *plan) {
         struct image_layer layer = {
             .kind = op->kind,
             .fused = put_string(w, from->fused),
+            .why = put_string(w, from->why),
             .macs = first ? graph_op_macs(plan->graph, op) : 0,
             .weight_bytes = from->weight_bytes,
             .n_dims = y->n_dims,

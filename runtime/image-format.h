@@ -106,6 +106,7 @@ struct step {
 struct image_layer {
     uint32_t kind;  /* enum op_kind */
     uint32_t fused; /* offset of a string */
+    uint32_t why;   /* likewise */
     uint64_t macs;
     uint64_t weight_bytes;
     int32_t dims[GRAPH_MAX_DIMS];

@@ -149,6 +149,7 @@ struct layer_info image_layer(const struct image *image, uint32_t i) {
         .kind = (enum op_kind)layer->kind,
         .kernel = kernel_name(image, &image->steps[i]),
         .fused = string_at(image, layer->fused),
+        .why = string_at(image, layer->why),
         .macs = layer->macs,
         .weight_bytes = layer->weight_bytes,
         .n_dims = (uint8_t)layer->n_dims,

@@ -100,6 +100,7 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
     *kept = *p;
 
     unsigned variant = kern_conv_choose(list, kept);
+    plan_note_choice(plan, list, kept, variant);
     uint32_t packed, scratch;
     int r = plan_packed(plan, list[variant], kept, &weights, &packed);
     if (r == 0)

@@ -61,6 +61,7 @@ static int plan_copy(struct plan *plan, uint32_t x, uint32_t y, size_t bytes) {
 int plan_reshape(struct plan *plan) {
     const struct op *op = plan_op(plan);
     plan_alias(plan, (uint32_t)op->outputs[0], (uint32_t)op->inputs[0]);
+    plan_note_free(plan);
     return 0;
 }
 
@@ -204,6 +205,7 @@ int plan_read_state(struct plan *plan) {
     if (overwritten_early(plan, op->inputs[0], plan->last_reader[op->outputs[0]]))
         return plan_copy(plan, x, y, plan_out(plan, 0)->size);
     plan_alias(plan, y, x);
+    plan_note_free(plan);
     return 0;
 }
 

@@ -205,6 +205,7 @@ int plan_step(struct plan *plan, const struct step_args *args) {
         .output = args->outputs[0] < plan->graph->n_tensors ? args->outputs[0]
                                                             : (uint32_t)plan_op(plan)->outputs[0],
         .fused = args->fused ? args->fused : "",
+        .why = plan->notes,
         .weight_bytes = args->weight_bytes,
     };
     unsigned n = 0;
@@ -232,6 +233,7 @@ int plan_step(struct plan *plan, const struct step_args *args) {
     if (r)
         return r;
     plan->steps[plan->n_steps++] = s;
+    plan->notes = NULL;
     return 0;
 }
 
@@ -417,6 +419,7 @@ int plan_make(struct plan *plan) {
     r = settle_outputs(plan);
     if (r)
         return r;
+    plan_note_rest(plan);
     return place_values(plan);
 }
 

@@ -50,6 +50,7 @@ struct plan_step {
     uint32_t op;                     /* operator it stands for */
     uint32_t output;                 /* tensor that people see as its result */
     const char *fused;
+    const char *why; /* NULL: nothing to say */
     uint64_t weight_bytes;
 };
 
@@ -70,7 +71,8 @@ struct plan {
     /* Per tensor: the only operator that reads it; PLAN_NONE: several, none, or it is an output. */
     uint32_t *consumer;
     uint32_t *last_reader; /* per tensor, seen through RESHAPEs; n_ops: it is an output */
-    uint32_t *pad; /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
+    uint32_t *pad;     /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
+    const char *notes; /* for the next step's `why` */
     uint64_t state_bytes;
     uint64_t arena_bytes;
 
@@ -90,6 +92,20 @@ _nodiscard_ int plan_make(struct plan *plan);
 
 /* Zeroed memory that lives as long as the plan; NULL when there is none. */
 void *plan_alloc(struct plan *plan, size_t n, size_t size);
+
+/* Says something about the step that is planned next; a few words for people. What does not fit any more, or finds no
+ * memory, is left out. */
+void plan_note(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same about a step that is planned already. */
+void plan_note_step(struct plan *plan, struct plan_step *step, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The operator being planned needs no step: its output is an alias. */
+void plan_note_free(struct plan *plan);
+/* Notes what a step got `kernel` for: nothing to choose from, the first choice, or the reasons against those before it. */
+void plan_note_choice(struct plan *plan, const struct kern_conv_impl *const *list,
+                      const struct kern_conv *p, unsigned chosen);
+/* Operators without a step behind the last step are noted there. */
+void plan_note_rest(struct plan *plan);
 
 /* Adds a step. `values`: operands in the order exec.c reads them, n_inputs read, then n_outputs written; the last ones
  * may be scratch. `params` is copied. */

@@ -39,6 +39,8 @@ struct layer_info {
     enum op_kind kind;
     const char *kernel; /* for example "conv_s8_1x4_c" */
     const char *fused;  /* operators that run inside this step, "" for none */
+    const char
+        *why; /* why this kernel, which others were passed over, what came for free; may be "" */
     uint64_t macs;
     uint64_t weight_bytes;        /* packed */
     int32_t dims[GRAPH_MAX_DIMS]; /* of its first output */

@@ -51,6 +51,7 @@ static cJSON *layers_json(const struct summary *s) {
         cJSON_AddStringToObject(layer, "operator", l->op);
         cJSON_AddStringToObject(layer, "kernel", l->kernel);
         cJSON_AddStringToObject(layer, "fused", l->fused);
+        cJSON_AddStringToObject(layer, "why", l->why);
         cJSON_AddItemToObject(layer, "shape", shape_json(l->dims, l->n_dims));
         cJSON_AddNumberToObject(layer, "macs", (double)l->macs);
         cJSON_AddNumberToObject(layer, "weightBytes", (double)l->weight_bytes);
@@ -112,8 +113,8 @@ static int print_ports(const struct summary *s) {
 }
 
 static int print_layers(const struct summary *s) {
-    static const char *const titles[] = {">#",    "operator", "fused", "output",
-                                         ">MACs", ">weights", "kernel"};
+    static const char *const titles[] = {">#",    "operator", "fused",  "output",
+                                         ">MACs", ">weights", "kernel", "why"};
     char shown[PORT_SHAPE_MAX];
     struct table t;
     table_init(&t, titles, ARRAY_SIZE(titles));
@@ -126,6 +127,7 @@ static int print_layers(const struct summary *s) {
         table_add(&t, "%s", human_count(l->macs, shown));
         table_add(&t, "%s", human_bytes(l->weight_bytes, shown));
         table_add(&t, "%s", l->kernel);
+        table_add(&t, "%s", l->why);
     }
     int r = table_print(&t);
     table_deinit(&t);

@@ -21,7 +21,7 @@ struct weights {
 };
 
 struct layer {
-    const char *op, *kernel, *fused;
+    const char *op, *kernel, *fused, *why;
     int32_t dims[GRAPH_MAX_DIMS];
     unsigned n_dims;
     uint64_t macs, weight_bytes;

@@ -159,10 +159,14 @@ START_TEST(test_import_and_show) {
     ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(d, "labels")), 8);
     ck_assert_str_eq(first_of(d, "labels")->valuestring, "alexa");
     ck_assert_str_eq(text_of(first_of(d, "layers"), "operator"), "CONV_2D");
+    ck_assert_int_gt((int)strlen(text_of(first_of(d, "layers"), "why")), 0);
     cJSON_Delete(d);
     struct spawned s = edgectl(NULL, "show", file, NULL);
     ck_assert_int_eq(s.status, 0);
     assert_contains(s.out, "DEPTHWISE_CONV_2D");
+    assert_contains(s.out, " why\n");
+    assert_contains(s.out, "first choice");
+    assert_contains(s.out, "RESHAPE before it is free");
     assert_contains(s.out, "22,344");
 }
 END_TEST

@@ -613,7 +613,7 @@ END_TEST
     ",\"licence\":\"l\",\"tier\":\"c\",\"frontend\":false,\"inputs\":[" port                       \
     "],\"outputs\":[" port                                                                         \
     "],\"labels\":[\"a\",\"b\"],\"layers\":[{\"operator\":\"ADD\",\"kernel\":\"k\","               \
-    "\"fused\":\"\",\"shape\":[1,2],\"macs\":3,\"weightBytes\":4}]}}"
+    "\"fused\":\"\",\"why\":\"first choice\",\"shape\":[1,2],\"macs\":3,\"weightBytes\":4}]}}"
 
 START_TEST(test_describe) {
     struct edge_model *m;
@@ -626,6 +626,7 @@ START_TEST(test_describe) {
     ck_assert_uint_eq(m->n_labels, 2);
     ck_assert_str_eq(m->labels[1], "b");
     ck_assert_str_eq(m->layers[0].kernel, "k");
+    ck_assert_str_eq(m->layers[0].why, "first choice");
     edge_model_free(m);
 }
 END_TEST

@@ -218,6 +218,29 @@ START_TEST(test_outputs_that_are_no_results) {
 }
 END_TEST
 
+/* A layer says which kernels were passed over, and what came for free before it, or behind the last one. */
+START_TEST(test_layers_say_why) {
+    static const float weights[8] = {1, 0, 0, 0, 0, 1, 0, 0};
+    int32_t x = tensor("x", (int32_t[]){1, 2, 2, 0}, 0, 0, NULL);
+    int32_t flat = tensor(NULL, row4, 0, 0, NULL), y = tensor(NULL, (int32_t[4]){1, 2}, 0, 0, NULL);
+    int32_t w = tensor(NULL, (int32_t[4]){2, 4}, 0, 0, weights);
+    int32_t z = tensor("z", (int32_t[4]){2, 1}, 0, 0, NULL);
+    op(OP_RESHAPE, x, GRAPH_NONE, flat);
+    struct op o = {.kind = OP_FULLY_CONNECTED, .n_inputs = 3, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){flat, w, GRAPH_NONE}, &y), 0);
+    op(OP_RESHAPE, y, GRAPH_NONE, z);
+    io(&x, 1, &z, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert_uint_eq(image_n_layers(image), 1);
+    ck_assert_str_eq(image_layer(image, 0).why,
+                     "RESHAPE before it is free; depthwise_f32_1xv_c: not depthwise; RESHAPE "
+                     "behind it is free");
+    float in[4] = {7, 8, 9, 10}, out[2];
+    run(image, NULL, 1, in, out);
+    ck_assert(out[0] == 7 && out[1] == 8);
+}
+END_TEST
+
 /* y = state; state = x: answers the input of the step before. With `early` the state is written before y is read. */
 static struct image *delay_network(bool early) {
     static const float initial[4] = {9, 8, 7, 6};
@@ -361,6 +384,7 @@ int main(void) {
     tcase_add_test(tc, test_byte_chain_is_one_table);
     tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
+    tcase_add_test(tc, test_layers_say_why);
     tcase_add_loop_test(tc, test_state, 0, 2);
     tcase_add_test(tc, test_pad_of_an_old_state);
     tcase_add_test(tc, test_stop);
