@@ -112,19 +112,18 @@ typedef void (*conv_tile_fn)(const struct conv_tile *t);
 #define CONV_TILES_8(X, vectors) CONV_TILES_6(X, vectors) X(7, vectors) X(8, vectors)
 #define CONV_TILES_12(X, vectors)                                                                  \
     CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
-#define CONV_TILES_(rows) CONV_TILES_##rows
-#define CONV_TILES(rows) CONV_TILES_(rows)
+#define CONV_TILES(rows) CONV_TILES_##rows
+/* The functions of 1 to `rows` rows, and their table. */
+#define CONV_DEFINE_TILES(rows, vectors)                                                           \
+    CONV_TILES(rows)                                                                               \
+    (CONV_TILE, vectors) static const conv_tile_fn conv_tiles_##vectors[] = {                      \
+        CONV_TILES(rows)(CONV_TILE_NAME, vectors)}
+#define CONV_DEFINE_TILES_(rows, vectors) CONV_DEFINE_TILES(rows, vectors)
 
-CONV_TILES(VEC_ROWS_1)
-(CONV_TILE, 1) CONV_TILES(VEC_ROWS_2)(CONV_TILE, 2)
+CONV_DEFINE_TILES_(VEC_ROWS_1, 1);
+CONV_DEFINE_TILES_(VEC_ROWS_2, 2);
 #if VEC_BLOCK == 4
-    CONV_TILES(VEC_ROWS_4)(CONV_TILE, 4)
-#endif
-
-        static const conv_tile_fn conv_tiles_1[] = {CONV_TILES(VEC_ROWS_1)(CONV_TILE_NAME, 1)};
-static const conv_tile_fn conv_tiles_2[] = {CONV_TILES(VEC_ROWS_2)(CONV_TILE_NAME, 2)};
-#if VEC_BLOCK == 4
-static const conv_tile_fn conv_tiles_4[] = {CONV_TILES(VEC_ROWS_4)(CONV_TILE_NAME, 4)};
+CONV_DEFINE_TILES_(VEC_ROWS_4, 4);
 #else
 #define conv_tiles_4 conv_tiles_2
 #endif
