@@ -27,3 +27,4 @@
 #include "kernels/conv-f32-tmpl.h"
 #include "kernels/depthwise-f32-tmpl.h"
 #include "kernels/elementwise-f32-tmpl.h"
+#include "kernels/peak-f32-tmpl.h"

@@ -12,6 +12,7 @@
  *   VEC_GROUP          how many of them a lane takes in one product (they make four bytes),
  *   VEC_ROWS_1, _2, _4 rows of a tile of 1, 2 and 4 vectors that the registers hold,
  *   VEC_BLOCK          vectors of a full block of output channels,
+ *   VEC_REGISTER       the constraint of an asm operand that is a vector's register,
  *   vec_load, vec_store, vec_set1, vec_add, vec_broadcast (the four bytes at an address, into every
  *   lane),
  *   vec_dot            acc + x . w: in each lane the products of VEC_GROUP activations and weights,
@@ -55,4 +56,5 @@
 #include "kernels/conv-s8-tile-tmpl.h"
 
 #include "kernels/conv-s8-tmpl.h"
+#include "kernels/peak-s8-tmpl.h"
 #endif

@@ -233,6 +233,12 @@ struct kernels {
     /* `tables` from kern_mfcc_tables(); `scratch`: kern_mfcc_scratch_size(). */
     void (*mfcc)(const struct kern_mfcc *p, const void *tables, const void *x, float *y,
                  void *scratch);
+
+    /* For benchmarks, to print what the core can do at most beside what a kernel does: runs
+     * `rounds` rounds of independent multiply-adds in registers, with the tier's products. Returns
+     * how many there were: of bytes, a product and its addition as one; of floats, as two. */
+    uint64_t (*peak_s8)(uint64_t rounds);
+    uint64_t (*peak_f32)(uint64_t rounds);
 };
 
 /* The operations of a supported tier; made once, valid for ever. Thread-safe, but the first call is

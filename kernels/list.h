@@ -22,7 +22,11 @@
     X(max_f32)                                                                                     \
     X(min_f32)                                                                                     \
     X(clamp_f32)                                                                                   \
-    X(leaky_relu_f32)
+    X(leaky_relu_f32)                                                                              \
+    X(peak_f32)
+
+/* int8 operations built from one source for every tier that has a vector layer (int8-tmpl.h). */
+#define KERN_INT8_OPS(X) X(peak_s8)
 
 /* The others. */
 #define KERN_C_OPS(X)                                                                              \
@@ -59,7 +63,7 @@
     X(svdf_f32)                                                                                    \
     X(mfcc)
 
-#define KERN_OPS(X) KERN_FLOAT_OPS(X) KERN_C_OPS(X)
+#define KERN_OPS(X) KERN_FLOAT_OPS(X) KERN_INT8_OPS(X) KERN_C_OPS(X)
 
 /* Declares the function that serves the member `op` of struct kernels at a tier. */
 #define KERN_DECLARE(op, suffix) __typeof__(*((struct kernels *)NULL)->op) kern_##op##_##suffix;

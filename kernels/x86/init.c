@@ -22,6 +22,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
         return;
 #define USE_AVX2(op) k->op = kern_##op##_avx2;
     KERN_FLOAT_OPS(USE_AVX2)
+    KERN_INT8_OPS(USE_AVX2)
 #undef USE_AVX2
     k->conv_f32[0] = &kern_depthwise_f32_avx2;
     k->conv_f32[1] = &kern_conv_f32_avx2;
@@ -30,10 +31,16 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     if (tier < TIER_AVXVNNI)
         return;
     if (tier < TIER_AVX512VNNI) {
+#define USE_AVXVNNI(op) k->op = kern_##op##_avxvnni;
+        KERN_INT8_OPS(USE_AVXVNNI)
+#undef USE_AVXVNNI
         kern_prepend(k->conv_s8, &kern_conv_s8_avxvnni);
         return;
     }
     kern_prepend(k->conv_s8, &kern_conv_s8_avx512vnni);
+#define USE_AVX512VNNI(op) k->op = kern_##op##_avx512vnni;
+    KERN_INT8_OPS(USE_AVX512VNNI)
+#undef USE_AVX512VNNI
 #define USE_AVX512(op) k->op = kern_##op##_avx512;
     KERN_FLOAT_OPS(USE_AVX512)
 #undef USE_AVX512

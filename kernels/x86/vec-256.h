@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define VEC_REGISTER "x"
+
 typedef __m256i vec;
 
 static inline vec vec_load(const void *p) {

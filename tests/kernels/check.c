@@ -133,6 +133,12 @@ void check_equal(struct check *c, const void *expected, const void *got, size_t 
     verdict(c, true);
 }
 
+void check_true(struct check *c, bool holds, const char *what) {
+    if (!holds)
+        printf("FAILED %s: %s\n", c->what, what);
+    verdict(c, holds);
+}
+
 void check_near(struct check *c, const float *expected, const float *got, size_t n, double bound) {
     for (size_t i = 0; i < n; i++) {
         if (expected[i] == got[i] || (isnan(expected[i]) && isnan(got[i])))

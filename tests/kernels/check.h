@@ -68,6 +68,8 @@ int32_t check_between(struct check *c, int32_t lo, int32_t hi);
 
 void check_equal(struct check *c, const void *expected, const void *got, size_t n,
                  size_t elem_size);
+/* Something that must hold, in words. */
+void check_true(struct check *c, bool holds, const char *what);
 /* |got - expected| <= bound * largest |expected|; at the C tier the results must be equal. */
 void check_close(struct check *c, const float *expected, const float *got, size_t n, double bound);
 /* |got - expected| <= bound. */
