@@ -14,10 +14,6 @@
 #define CONV_MAX_ROWS (VEC_ROWS_1 > VEC_ROWS_2 ? VEC_ROWS_1 : VEC_ROWS_2)
 #define CONV_HEADER KERN_PACK_ALIGN
 
-/* One weight as the products take it: vec_staged's width, signed. */
-typedef __typeof__(__builtin_choose_expr(sizeof(vec_staged) == 1, (int8_t)0,
-                                         (int16_t)0)) vec_weight;
-
 /* What a run derives from the parameters. */
 struct conv_shape {
     size_t out_h, out_w; /* a 1x1 over everything is one row */
@@ -30,35 +26,22 @@ struct conv_shape {
     size_t pitch;              /* staged values of an input row */
 };
 
-static struct conv_shape conv_shape(const struct kern_conv *p) {
+static struct conv_shape conv_shape(const struct kern_conv *given) {
+    const struct kern_conv p = stage_as_row(given);
+    const size_t kernel_w = (size_t)p.kernel_w, dilation_w = (size_t)p.dilation_w;
     struct conv_shape s = {
-        .out_h = (size_t)p->out_h,
-        .out_w = (size_t)p->out_w,
-        .in_h = (size_t)p->in_h,
-        .in_w = (size_t)p->in_w,
-        .in_c = (size_t)p->in_c,
-        .kernel_h = (size_t)p->kernel_h,
-        .stride_h = (size_t)p->stride_h,
-        .stride_w = (size_t)p->stride_w,
-        .dilation_h = (size_t)p->dilation_h,
-        .pad_top = (size_t)p->pad_top,
-        .pad_left = (size_t)p->pad_left,
+        .out_h = (size_t)p.out_h,
+        .out_w = (size_t)p.out_w,
+        .in_h = (size_t)p.in_h,
+        .in_w = (size_t)p.in_w,
+        .in_c = (size_t)p.in_c,
+        .kernel_h = (size_t)p.kernel_h,
+        .stride_h = (size_t)p.stride_h,
+        .stride_w = (size_t)p.stride_w,
+        .dilation_h = (size_t)p.dilation_h,
+        .pad_top = (size_t)p.pad_top,
+        .pad_left = (size_t)p.pad_left,
     };
-    size_t kernel_w = (size_t)p->kernel_w, dilation_w = (size_t)p->dilation_w;
-    if (im2col_is_input(p)) {
-        s.out_w = s.in_w = s.out_h * s.out_w;
-        s.out_h = s.in_h = 1;
-    } else if (s.in_w == 1 && kernel_w == 1 && s.out_w == 1 && s.pad_left == 0) {
-        /* A column is as good as a row, and rows make tiles. */
-        s.in_w = s.in_h;
-        s.out_w = s.out_h;
-        kernel_w = s.kernel_h;
-        s.stride_w = s.stride_h;
-        dilation_w = s.dilation_h;
-        s.pad_left = s.pad_top;
-        s.in_h = s.out_h = s.kernel_h = s.stride_h = s.dilation_h = 1;
-        s.pad_top = 0;
-    }
     s.runs_x = dilation_w == 1 ? 1 : kernel_w;
     s.run_length = dilation_w == 1 ? kernel_w * s.in_c : s.in_c;
     s.run_step = dilation_w * s.in_c;
@@ -71,6 +54,12 @@ static size_t conv_runs(const struct conv_shape *s) {
     return s->kernel_h * s->runs_x;
 }
 
+/* The channel of a lane of vector v, counted from the block's first: the order that vec_narrow()
+ * and vec_order() turn into memory order. */
+static size_t block_channel(size_t vectors, size_t v, size_t lane) {
+    return lane / 4 * 4 * vectors + v * 4 + lane % 4;
+}
+
 /* Vectors of the block that begins at channel `first`. */
 static unsigned conv_block_vectors(size_t out_c, size_t first) {
     const size_t left = out_c - first;
@@ -80,7 +69,7 @@ static unsigned conv_block_vectors(size_t out_c, size_t first) {
 }
 
 static size_t conv_block_bytes(const struct conv_shape *s, unsigned vectors) {
-    return vectors * VEC_BYTES * (BLOCK_CONSTANTS + conv_runs(s) * s->groups);
+    return (BLOCK_CONSTANTS(vectors) + conv_runs(s) * s->groups * vectors) * VEC_BYTES;
 }
 
 /* Input rows that a band of output rows reads. */
@@ -145,29 +134,28 @@ static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights 
     const struct conv_shape s = conv_shape(p);
     const size_t out_c = (size_t)p->out_c, depth = im2col_depth(p);
     const int32_t stage = p->in_zero + vec_stage_offset(p->in_zero);
-    uint32_t plain = 1;
+    uint32_t kind = REQUANTIZE_SHALLOW;
     char *block = (char *)ret_packed + CONV_HEADER;
     memset(ret_packed, 0, conv_packed_size(p));
     for (size_t first = 0; first < out_c;) {
         const unsigned n = conv_block_vectors(out_c, first);
-        vec_weight *weights = (void *)(block + n * BLOCK_CONSTANTS * VEC_BYTES);
+        vec_weight *weights = (void *)(block + BLOCK_CONSTANTS(n) * VEC_BYTES);
         for (size_t at = 0; at < n * VEC_LANES; at++) {
             const size_t v = at / VEC_LANES, lane = at % VEC_LANES;
             const size_t c = first + block_channel(n, v, lane);
             if (c >= out_c) {
-                block_set_constants((void *)block, n, v, lane, 0, 0, 0);
+                block_set_constants(block, n, v, lane, 0, 0, 0);
                 continue;
             }
             const int32_t sum =
                 conv_pack_channel(&s, (const int8_t *)w->filter + c * depth, p->weight_zero,
                                   n * VEC_LANES * VEC_GROUP, weights + at * VEC_GROUP);
             const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
-            block_set_constants((void *)block, n, v, lane, bias - stage * sum, w->mult[c],
-                                w->shift[c]);
-            plain &= requantize_is_plain(w->mult[c], w->shift[c]);
+            block_set_constants(block, n, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
+            kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));
         }
         block += conv_block_bytes(&s, n);
         first += n * VEC_LANES;
     }
-    memcpy(ret_packed, &plain, sizeof(plain));
+    memcpy(ret_packed, &kind, sizeof(kind));
 }

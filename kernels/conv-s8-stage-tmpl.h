@@ -4,18 +4,6 @@
  * vec_staged, so that no window needs a check of borders.
  */
 
-/* n values; `x` NULL stages padding. */
-static inline void conv_stage(vec_staged *dst, const int8_t *x, size_t n, int32_t in_zero) {
-    const vec_staged offset = (vec_staged)vec_stage_offset(in_zero);
-    const vec_staged padding = (vec_staged)(in_zero + vec_stage_offset(in_zero));
-    if (x)
-        for (size_t i = 0; i < n; i++)
-            dst[i] = (vec_staged)(x[i] + offset);
-    else
-        for (size_t i = 0; i < n; i++)
-            dst[i] = padding;
-}
-
 /* The input of output rows [row, row + rows) and pixels [col, col + width) of each. */
 static void conv_stage_band(const struct kern_conv *p, const struct conv_shape *s, const int8_t *x,
                             size_t row, size_t rows, size_t col, size_t width, vec_staged *dst) {
@@ -27,15 +15,15 @@ static void conv_stage_band(const struct kern_conv *p, const struct conv_shape *
     for (size_t i = 0; i < conv_band_in(s, rows); i++, dst += values) {
         const size_t y = row * s->stride_h + i;
         if (y < s->pad_top || y - s->pad_top >= s->in_h) {
-            conv_stage(dst, NULL, values, p->in_zero);
+            stage_values(dst, NULL, values, p->in_zero);
             continue;
         }
         const int8_t *src = x + ((y - s->pad_top) * s->in_w + from) * s->in_c;
         if (left)
-            conv_stage(dst, NULL, left * s->in_c, p->in_zero);
+            stage_values(dst, NULL, left * s->in_c, p->in_zero);
         if (inside)
-            conv_stage(dst + left * s->in_c, src, inside * s->in_c, p->in_zero);
-        conv_stage(dst + (left + inside) * s->in_c, NULL, (wide - left - inside) * s->in_c,
-                   p->in_zero);
+            stage_values(dst + left * s->in_c, src, inside * s->in_c, p->in_zero);
+        stage_values(dst + (left + inside) * s->in_c, NULL, (wide - left - inside) * s->in_c,
+                     p->in_zero);
     }
 }

@@ -12,28 +12,22 @@ struct conv_tile {
     int8_t *y;
     size_t out_c, channels; /* of the network; of this block, from y on */
     struct vec_out out;
-    bool plain;
+    uint32_t kind; /* enum requantize */
 };
 
-/* Stores rows of `vectors` vectors each. */
-static inline __attribute__((always_inline)) void conv_tile_store(const struct conv_tile *t,
-                                                                  vec (*acc)[4],
-                                                                  const unsigned rows,
-                                                                  const unsigned vectors) {
+static inline __attribute__((always_inline)) void
+conv_tile_store_kind(const struct conv_tile *t, vec (*acc)[4], const unsigned rows,
+                     const unsigned vectors, const enum requantize kind) {
     const unsigned together = 4 / vectors;
-    const char *constants = t->block;
     const size_t width = vectors * VEC_LANES;
     int8_t *y = t->y;
 #pragma GCC unroll 16
     for (unsigned i = 0; i < rows; i += together, y += together * t->out_c) {
-        vec q[4];
+        vec sums[4];
 #pragma GCC unroll 4
-        for (unsigned j = 0; j < 4; j++) {
-            const unsigned row = i + j / vectors < rows ? i + j / vectors : rows - 1;
-            q[j] =
-                block_requantize(acc[row][j % vectors], constants, vectors, j % vectors, t->plain);
-        }
-        const vec bytes = vec_order(vec_narrow(q[0], q[1], q[2], q[3], &t->out), vectors);
+        for (unsigned j = 0; j < 4; j++)
+            sums[j] = acc[i + j / vectors < rows ? i + j / vectors : rows - 1][j % vectors];
+        const vec bytes = vec_order(block_narrow(sums, t->block, vectors, kind, &t->out), vectors);
         if (t->channels < width) {
 #pragma GCC unroll 4
             for (unsigned r = 0; r < together; r++)
@@ -48,4 +42,17 @@ static inline __attribute__((always_inline)) void conv_tile_store(const struct c
                     vec_put(y + r * t->out_c, bytes, vectors, r);
         }
     }
+}
+
+/* Stores rows of `vectors` vectors each. */
+static inline __attribute__((always_inline)) void conv_tile_store(const struct conv_tile *t,
+                                                                  vec (*acc)[4],
+                                                                  const unsigned rows,
+                                                                  const unsigned vectors) {
+    if (t->kind == REQUANTIZE_SHALLOW)
+        conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_SHALLOW);
+    else if (t->kind == REQUANTIZE_DEEP)
+        conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_DEEP);
+    else
+        conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_WIDE);
 }

@@ -75,7 +75,7 @@ static inline __attribute__((always_inline)) void
 conv_tile(const struct conv_tile *t, const unsigned rows, const unsigned vectors) {
     const unsigned split = CONV_SPLIT(rows, vectors);
     const size_t run_bytes = t->groups * vectors * VEC_BYTES;
-    const char *w = t->block + BLOCK_CONSTANTS * vectors * VEC_BYTES;
+    const char *w = t->block + BLOCK_CONSTANTS(vectors) * VEC_BYTES;
     vec acc[4][CONV_MAX_ROWS][4];
 #pragma GCC unroll 4
     for (unsigned s = 0; s < split; s++)
@@ -83,7 +83,7 @@ conv_tile(const struct conv_tile *t, const unsigned rows, const unsigned vectors
         for (unsigned i = 0; i < rows; i++)
 #pragma GCC unroll 4
             for (unsigned v = 0; v < vectors; v++)
-                acc[s][i][v] = s ? vec_set1(0) : block_constant(t->block, vectors, 0, v);
+                acc[s][i][v] = s ? vec_set1(0) : block_constant(t->block, vectors, BLOCK_BIAS, v);
     for (size_t ky = 0; ky < t->kernel_h; ky++)
         for (size_t kx = 0; kx < t->runs_x; kx++, w += run_bytes)
             conv_run_products(t, t->x + ky * t->kernel_step + kx * t->run_step, w, rows, vectors,

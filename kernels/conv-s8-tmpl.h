@@ -24,8 +24,8 @@ static const char *conv_refuses(const struct kern_conv *p) {
 static void conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
                       const vec_staged *staged, size_t rows, size_t width, int8_t *y) {
     const size_t out_c = (size_t)p->out_c, pitch = conv_band_pitch(s, width);
-    uint32_t plain;
-    memcpy(&plain, packed, sizeof(plain));
+    uint32_t kind;
+    memcpy(&kind, packed, sizeof(kind));
     struct conv_tile t = {
         .pixel = s->stride_w * s->in_c,
         .kernel_h = s->kernel_h,
@@ -36,7 +36,7 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
         .block = (const char *)packed + CONV_HEADER,
         .out_c = out_c,
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
-        .plain = plain,
+        .kind = kind,
     };
     conv_band_begin(&t, width);
     for (size_t first = 0; first < out_c;) {

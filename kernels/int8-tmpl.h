@@ -22,11 +22,20 @@
  *                      vectors' parts follow one another,
  *   vec_order          brings the bytes of 4 / n rows of n vectors each into the rows' order,
  *   vec_put            stores one of these rows,
- *   vec_put_some       stores the first n bytes of it, n less than the row.
+ *   vec_put_some       stores the first n bytes of it, n less than the row,
+ * and for flat blocks of 4 * VEC_LANES neighbouring elements (depthwise)
+ *   vec_interleave     four vectors of lanes of VEC_GROUP taps of an element each; tap i of element
+ *                      e is x[i][first + e],
+ *   vec_flat_element   the element that a lane of these vectors is,
+ *   vec_high           high 32 bits of acc * mult in each lane; `odd` has mult of the odd lanes
+ *                      where the even ones have it in `mult`, for products of 64 bits,
+ *   vec_shift          v >> shift in each lane,
+ *   vec_narrow_scaled  vec_narrow with a rounding scale in between: (q * scale + 2^14) >> 15 of the
+ *                      sums saturated to 16 bits; lanes of `scale` in the order of the 16-bit
+ *                      vectors, in each 128 bits four of one vector and four of the next,
+ *   vec_flat_order     brings the bytes of a flat block into the elements' order.
  *
- * Requantization is exact. With s = 31 - shift >= 33 the reference's (acc * mult + 2^(s-1)) >> s is
- * ((acc * mult >> 32) + 2^(s-33)) >> (s - 32), because 2^(s-1) is a multiple of 2^32: 32-bit lanes
- * after the product's high half. Larger multipliers (1/4 and more) are rare and go lane by lane.
+ * Requantization stays in integers and is exact: requantize-s8-tmpl.h.
  */
 
 #include <stdbool.h>
@@ -44,6 +53,7 @@
 #define VEC_BYTES (VEC_LANES * 4)
 
 #include "kernels/requantize-s8-tmpl.h"
+#include "kernels/stage-s8-tmpl.h"
 
 #include "kernels/conv-s8-shape-tmpl.h"
 #include "kernels/conv-s8-stage-tmpl.h"
@@ -56,5 +66,6 @@
 #include "kernels/conv-s8-tile-tmpl.h"
 
 #include "kernels/conv-s8-tmpl.h"
+#include "kernels/depthwise-s8-tmpl.h"
 #include "kernels/peak-s8-tmpl.h"
 #endif

@@ -60,7 +60,7 @@ static inline __attribute__((always_inline)) void
 tile_sums(const struct conv_tile *t, const unsigned vectors, int32_t (*ret_sums)[16 * VEC_LANES]) {
     const size_t pieces = tile_pieces(t->groups), groups = t->groups / pieces;
     const size_t stride = vectors * VEC_BYTES;
-    const char *w = t->block + BLOCK_CONSTANTS * stride;
+    const char *w = t->block + BLOCK_CONSTANTS(vectors) * VEC_BYTES;
     tile_zero(0);
     tile_zero(1);
     tile_zero(2);
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) void tile_finish(struct conv_tile *
     for (unsigned i = 0; i < rows; i++)
         for (unsigned v = 0; v < vectors; v++)
             acc[i][v] = vec_add(vec_load(sums[v] + (row + i) * VEC_LANES),
-                                block_constant(t->block, vectors, 0, v));
+                                block_constant(t->block, vectors, BLOCK_BIAS, v));
     int8_t *y = t->y;
     t->y += row * t->out_c;
     conv_tile_store(t, acc, rows, vectors);

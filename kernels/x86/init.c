@@ -26,6 +26,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #undef USE_AVX2
     k->conv_f32[0] = &kern_depthwise_f32_avx2;
     k->conv_f32[1] = &kern_conv_f32_avx2;
+    kern_prepend(k->conv_s8, &kern_depthwise_s8_avx2);
     kern_prepend(k->conv_s8, &kern_conv_s8_avx2);
 
     if (tier < TIER_AVXVNNI)
@@ -34,9 +35,11 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #define USE_AVXVNNI(op) k->op = kern_##op##_avxvnni;
         KERN_INT8_OPS(USE_AVXVNNI)
 #undef USE_AVXVNNI
+        kern_prepend(k->conv_s8, &kern_depthwise_s8_avxvnni);
         kern_prepend(k->conv_s8, &kern_conv_s8_avxvnni);
         return;
     }
+    kern_prepend(k->conv_s8, &kern_depthwise_s8_avx512vnni);
     kern_prepend(k->conv_s8, &kern_conv_s8_avx512vnni);
 #define USE_AVX512VNNI(op) k->op = kern_##op##_avx512vnni;
     KERN_INT8_OPS(USE_AVX512VNNI)

@@ -36,11 +36,19 @@ static inline vec vec_add(vec a, vec b) {
     return _mm256_add_epi32(a, b);
 }
 
+static inline vec vec_high(vec acc, vec mult, vec odd) {
+    const vec even_product = _mm256_mul_epi32(acc, mult);
+    const vec odd_product = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), odd);
+    return _mm256_blend_epi32(_mm256_srli_epi64(even_product, 32), odd_product, 0xaa);
+}
+
+static inline vec vec_shift(vec v, vec shift) {
+    return _mm256_srav_epi32(v, shift);
+}
+
 static inline vec vec_requantize(vec acc, vec mult, vec round, vec shift) {
-    const vec even = _mm256_mul_epi32(acc, mult);
-    const vec odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), _mm256_srli_epi64(mult, 32));
-    const vec high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    return _mm256_srav_epi32(_mm256_add_epi32(high, round), shift);
+    const vec high = vec_high(acc, mult, _mm256_srli_epi64(mult, 32));
+    return vec_shift(vec_add(high, round), shift);
 }
 
 struct vec_out {
@@ -55,11 +63,21 @@ static inline struct vec_out vec_out_set(int32_t zero, int32_t lo, int32_t hi) {
     };
 }
 
-static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
-    const __m256i ab = _mm256_adds_epi16(_mm256_packs_epi32(a, b), out->zero);
-    const __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), out->zero);
-    const __m256i bytes = _mm256_packs_epi16(ab, cd);
+/* Four vectors as two of 16 bits, in which they saturate. */
+static inline vec vec_narrow_16(vec ab, vec cd, const struct vec_out *out) {
+    const vec bytes =
+        _mm256_packs_epi16(_mm256_adds_epi16(ab, out->zero), _mm256_adds_epi16(cd, out->zero));
     return _mm256_min_epi8(_mm256_max_epi8(bytes, out->lo), out->hi);
+}
+
+static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
+    return vec_narrow_16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d), out);
+}
+
+static inline vec vec_narrow_scaled(const vec q[4], vec scale_ab, vec scale_cd,
+                                    const struct vec_out *out) {
+    return vec_narrow_16(_mm256_mulhrs_epi16(_mm256_packs_epi32(q[0], q[1]), scale_ab),
+                         _mm256_mulhrs_epi16(_mm256_packs_epi32(q[2], q[3]), scale_cd), out);
 }
 
 static inline vec vec_order(vec bytes, unsigned vectors) {

@@ -29,3 +29,20 @@ static inline int32_t vec_stage_offset(int32_t in_zero) {
 static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
 }
+
+/* Pairs come from half a block at a time, so its quarters are out of order at the end. */
+static inline size_t vec_flat_element(size_t v, size_t lane) {
+    return v / 2 * 16 + lane / 4 * 8 + v % 2 * 4 + lane % 4;
+}
+
+static inline vec vec_flat_order(vec bytes) {
+    return vec_order(bytes, 2);
+}
+
+static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t first) {
+    for (size_t half = 0; half < 2; half++) {
+        const vec a = vec_load(x[0] + first + 16 * half), b = vec_load(x[1] + first + 16 * half);
+        vec_store(dst + 2 * half * sizeof(vec), _mm256_unpacklo_epi16(a, b));
+        vec_store(dst + (2 * half + 1) * sizeof(vec), _mm256_unpackhi_epi16(a, b));
+    }
+}

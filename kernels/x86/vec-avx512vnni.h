@@ -52,11 +52,19 @@ static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm512_dpbusd_epi32(acc, x, w);
 }
 
+static inline vec vec_high(vec acc, vec mult, vec odd) {
+    const vec even_product = _mm512_mul_epi32(acc, mult);
+    const vec odd_product = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), odd);
+    return _mm512_mask_shuffle_epi32(odd_product, 0x5555, even_product, _MM_PERM_DDBB);
+}
+
+static inline vec vec_shift(vec v, vec shift) {
+    return _mm512_srav_epi32(v, shift);
+}
+
 static inline vec vec_requantize(vec acc, vec mult, vec round, vec shift) {
-    const vec even = _mm512_mul_epi32(acc, mult);
-    const vec odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), _mm512_srli_epi64(mult, 32));
-    const vec high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-    return _mm512_srav_epi32(_mm512_add_epi32(high, round), shift);
+    const vec high = vec_high(acc, mult, _mm512_srli_epi64(mult, 32));
+    return vec_shift(vec_add(high, round), shift);
 }
 
 struct vec_out {
@@ -71,11 +79,21 @@ static inline struct vec_out vec_out_set(int32_t zero, int32_t lo, int32_t hi) {
     };
 }
 
-static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
-    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), out->zero);
-    const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), out->zero);
-    const __m512i bytes = _mm512_packs_epi16(ab, cd);
+/* Four vectors as two of 16 bits, in which they saturate. */
+static inline vec vec_narrow_16(vec ab, vec cd, const struct vec_out *out) {
+    const vec bytes =
+        _mm512_packs_epi16(_mm512_adds_epi16(ab, out->zero), _mm512_adds_epi16(cd, out->zero));
     return _mm512_min_epi8(_mm512_max_epi8(bytes, out->lo), out->hi);
+}
+
+static inline vec vec_narrow(vec a, vec b, vec c, vec d, const struct vec_out *out) {
+    return vec_narrow_16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d), out);
+}
+
+static inline vec vec_narrow_scaled(const vec q[4], vec scale_ab, vec scale_cd,
+                                    const struct vec_out *out) {
+    return vec_narrow_16(_mm512_mulhrs_epi16(_mm512_packs_epi32(q[0], q[1]), scale_ab),
+                         _mm512_mulhrs_epi16(_mm512_packs_epi32(q[2], q[3]), scale_cd), out);
 }
 
 static inline vec vec_order(vec bytes, unsigned vectors) {
@@ -110,4 +128,23 @@ static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part
         _mm_storeu_si128((void *)y, _mm256_castsi256_si128(half));
     else
         _mm_storeu_si128((void *)y, _mm256_extracti128_si256(half, 1));
+}
+
+static inline size_t vec_flat_element(size_t v, size_t lane) {
+    return lane / 4 * 16 + v * 4 + lane % 4;
+}
+
+static inline vec vec_flat_order(vec bytes) {
+    return bytes;
+}
+
+static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t first) {
+    const vec a = vec_load(x[0] + first), b = vec_load(x[1] + first);
+    const vec c = vec_load(x[2] + first), d = vec_load(x[3] + first);
+    const vec ab_lo = _mm512_unpacklo_epi8(a, b), ab_hi = _mm512_unpackhi_epi8(a, b);
+    const vec cd_lo = _mm512_unpacklo_epi8(c, d), cd_hi = _mm512_unpackhi_epi8(c, d);
+    vec_store(dst, _mm512_unpacklo_epi16(ab_lo, cd_lo));
+    vec_store(dst + sizeof(vec), _mm512_unpackhi_epi16(ab_lo, cd_lo));
+    vec_store(dst + 2 * sizeof(vec), _mm512_unpacklo_epi16(ab_hi, cd_hi));
+    vec_store(dst + 3 * sizeof(vec), _mm512_unpackhi_epi16(ab_hi, cd_hi));
 }

@@ -28,3 +28,22 @@ static inline int32_t vec_stage_offset(int32_t in_zero) {
 static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm256_dpbusd_avx_epi32(acc, x, w);
 }
+
+static inline size_t vec_flat_element(size_t v, size_t lane) {
+    return lane / 4 * 16 + v * 4 + lane % 4;
+}
+
+static inline vec vec_flat_order(vec bytes) {
+    return bytes;
+}
+
+static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t first) {
+    const vec a = vec_load(x[0] + first), b = vec_load(x[1] + first);
+    const vec c = vec_load(x[2] + first), d = vec_load(x[3] + first);
+    const vec ab_lo = _mm256_unpacklo_epi8(a, b), ab_hi = _mm256_unpackhi_epi8(a, b);
+    const vec cd_lo = _mm256_unpacklo_epi8(c, d), cd_hi = _mm256_unpackhi_epi8(c, d);
+    vec_store(dst, _mm256_unpacklo_epi16(ab_lo, cd_lo));
+    vec_store(dst + sizeof(vec), _mm256_unpackhi_epi16(ab_lo, cd_lo));
+    vec_store(dst + 2 * sizeof(vec), _mm256_unpacklo_epi16(ab_hi, cd_hi));
+    vec_store(dst + 3 * sizeof(vec), _mm256_unpackhi_epi16(ab_hi, cd_hi));
+}

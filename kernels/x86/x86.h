@@ -17,6 +17,8 @@ KERN_INT8_OPS(KERN_DECLARE_INT8)
 extern const struct kern_conv_impl kern_conv_f32_avx2, kern_depthwise_f32_avx2;
 extern const struct kern_conv_impl kern_conv_s8_avx2, kern_conv_s8_avxvnni, kern_conv_s8_avx512vnni,
     kern_conv_s8_amx;
+extern const struct kern_conv_impl kern_depthwise_s8_avx2, kern_depthwise_s8_avxvnni,
+    kern_depthwise_s8_avx512vnni;
 
 #define KERN_DECLARE_AVX512(op) KERN_DECLARE(op, avx512)
 KERN_FLOAT_OPS(KERN_DECLARE_AVX512)
