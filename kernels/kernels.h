@@ -179,6 +179,7 @@ struct kernels {
     void (*mean_s8)(const struct kern_mean *p, const int8_t *x, int8_t *y);
     void (*mean_f32)(const struct kern_mean *p, const float *x, float *y);
 
+    /* y may be exactly a, or exactly b, where that operand is not broadcast; else they do not overlap. */
     void (*add_s8)(const struct kern_binary *p, const int8_t *a, const int8_t *b, int8_t *y);
     void (*sub_s8)(const struct kern_binary *p, const int8_t *a, const int8_t *b, int8_t *y);
     void (*mul_s8)(const struct kern_binary *p, const int8_t *a, const int8_t *b, int8_t *y);
@@ -196,6 +197,7 @@ struct kernels {
     void (*softmax_s8)(const struct kern_softmax *p, const int8_t *x, int8_t *y);
     void (*softmax_s8_s16)(const struct kern_softmax *p, const int8_t *x, int16_t *y);
     void (*softmax_f32)(const struct kern_softmax *p, const float *x, float *y);
+    /* These four: x == y is allowed. */
     void (*logistic_f32)(const float *x, float *y, size_t n);
     void (*tanh_f32)(const float *x, float *y, size_t n);
     void (*clamp_f32)(float lo, float hi, const float *x, float *y, size_t n);

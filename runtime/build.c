@@ -117,12 +117,31 @@ static void put_parts(struct writer *w, struct plan *plan) {
 
 static struct ref ref_of(const struct plan *plan, uint32_t number) {
     if (number == PLAN_NONE)
-        return (struct ref){.space = SPACE_NONE};
-    while (plan->values[number].alias != PLAN_NONE)
-        number = plan->values[number].alias;
-    const struct value *v = &plan->values[number];
-    uint64_t offset = v->space == SPACE_IMAGE ? plan->parts[v->offset].offset : v->offset;
-    return (struct ref){.space = v->space, .offset = (uint32_t)offset};
+        return (struct ref){.base = SPACE_NONE};
+    uint64_t at;
+    const struct value *v = &plan->values[plan_root(plan, number, &at)];
+    switch (v->space) {
+    case SPACE_INPUT:
+        return (struct ref){.base = SPACE_INPUT + (uint32_t)v->offset, .offset = (uint32_t)at};
+    case SPACE_OUTPUT:
+        return (struct ref){.base = SPACE_INPUT + plan->graph->n_inputs + (uint32_t)v->offset,
+                            .offset = (uint32_t)at};
+    case SPACE_IMAGE:
+        at += plan->parts[v->offset].offset;
+        break;
+    default:
+        at += v->offset;
+        break;
+    }
+    return (struct ref){.base = v->space, .offset = (uint32_t)at};
+}
+
+/* Operands up to the last that is there. */
+static uint32_t count_refs(const struct plan_step *step) {
+    uint32_t n = IMAGE_MAX_REFS;
+    while (n > 0 && step->values[n - 1] == PLAN_NONE)
+        n--;
+    return n;
 }
 
 static uint64_t put_steps(struct writer *w, const struct plan *plan) {
@@ -130,6 +149,7 @@ static uint64_t put_steps(struct writer *w, const struct plan *plan) {
     for (uint32_t i = 0; w->map.data && i < plan->n_steps; i++) {
         const struct plan_step *from = &plan->steps[i];
         struct step step = from->step;
+        step.n_refs = count_refs(from);
         step.params = from->params == PLAN_NONE ? 0 : plan->parts[from->params].offset;
         for (unsigned k = 0; k < IMAGE_MAX_REFS; k++)
             step.refs[k] = ref_of(plan, from->values[k]);

@@ -10,33 +10,11 @@
 #include "runtime/image-format.h"
 #include "runtime/session.h"
 
-/* Where the spaces of a run begin. */
+/* A run of one item. */
 struct run {
     const struct image *image;
-    char *arena;
-    char *state;
-    const void *const *inputs;
-    void *const *outputs;
-    size_t item; /* number in the batch */
+    uintptr_t bases[IMAGE_MAX_BASES]; /* addresses that refs count from */
 };
-
-static void *resolve(const struct run *run, struct ref ref) {
-    switch ((enum space)ref.space) {
-    case SPACE_ARENA:
-        return run->arena + ref.offset;
-    case SPACE_IMAGE:
-        return (char *)run->image->map.data + ref.offset;
-    case SPACE_STATE:
-        return run->state + ref.offset;
-    case SPACE_INPUT:
-        return (char *)run->inputs[ref.offset] + run->item * run->image->inputs[ref.offset].size;
-    case SPACE_OUTPUT:
-        return (char *)run->outputs[ref.offset] + run->item * run->image->outputs[ref.offset].size;
-    case SPACE_NONE:
-        break;
-    }
-    return NULL;
-}
 
 typedef void (*exec_fn)(const struct kernels *k, const struct step *s, const void *p,
                         void *const *a);
@@ -112,31 +90,39 @@ const char *step_fn_name(enum step_fn fn) {
 
 static void run_step(const struct run *run, const struct step *step) {
     void *operands[IMAGE_MAX_REFS];
-    for (unsigned i = 0; i < IMAGE_MAX_REFS; i++)
-        operands[i] = resolve(run, step->refs[i]);
+    for (unsigned i = 0; i < step->n_refs; i++)
+        operands[i] = (void *)(run->bases[step->refs[i].base] + step->refs[i].offset);
     const void *params = step->params ? image_at(run->image, step->params) : NULL;
     exec_table[step->fn](run->image->kernels, step, params, operands);
 }
 
 /* Without a session, an item's state is a fresh copy at the beginning of the arena. */
-static void begin_item(struct run *run, struct session *session) {
-    const struct image_header *h = run->image->header;
-    if (session) {
-        run->state = session->state;
-        return;
-    }
-    run->state = run->arena;
-    if (h->state_bytes)
-        memcpy(run->state, image_at(run->image, h->state_initial), h->state_bytes);
+static void begin_item(struct run *run, struct session *session, size_t item,
+                       const void *const *inputs, void *const *outputs, void *arena) {
+    const struct image *image = run->image;
+    const struct image_header *h = image->header;
+    void *state = session ? session->state : arena;
+    if (!session && h->state_bytes)
+        memcpy(state, image_at(image, h->state_initial), h->state_bytes);
+    run->bases[SPACE_ARENA] = (uintptr_t)arena;
+    run->bases[SPACE_IMAGE] = (uintptr_t)image->map.data;
+    run->bases[SPACE_STATE] = (uintptr_t)state;
+    run->bases[SPACE_NONE] = 0;
+    uintptr_t *base = run->bases + SPACE_INPUT;
+    for (uint32_t i = 0; i < h->n_inputs; i++)
+        *base++ = (uintptr_t)inputs[i] + item * image->inputs[i].size;
+    for (uint32_t i = 0; i < h->n_outputs; i++)
+        *base++ = (uintptr_t)outputs[i] + item * image->outputs[i].size;
 }
 
 int image_run(const struct image *image, struct session *session, uint32_t batch,
               const void *const *inputs, void *const *outputs, void *arena, const bool *stop) {
     edge_assert(!session || session->image == image);
-    struct run run = {.image = image, .arena = arena, .inputs = inputs, .outputs = outputs};
+    struct run run;
+    run.image = image;
     const uint32_t n_steps = image->header->n_steps;
-    for (run.item = 0; run.item < batch; run.item++) {
-        begin_item(&run, session);
+    for (uint32_t item = 0; item < batch; item++) {
+        begin_item(&run, session, item, inputs, outputs, arena);
         for (uint32_t i = 0; i < n_steps; i++) {
             if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))
                 return RUNTIME_E_STOPPED;
@@ -148,8 +134,9 @@ int image_run(const struct image *image, struct session *session, uint32_t batch
 
 int image_run_timed(const struct image *image, struct session *session, const void *const *inputs,
                     void *const *outputs, void *arena, uint64_t *ns) {
-    struct run run = {.image = image, .arena = arena, .inputs = inputs, .outputs = outputs};
-    begin_item(&run, session);
+    struct run run;
+    run.image = image;
+    begin_item(&run, session, 0, inputs, outputs, arena);
     uint64_t before = clock_now_ns();
     for (uint32_t i = 0; i < image->header->n_steps; i++) {
         run_step(&run, &image->steps[i]);

@@ -20,18 +20,21 @@
 
 /* Where an operand lives while a plan runs. */
 enum space {
-    SPACE_ARENA = 0,  /* offset into the arena */
-    SPACE_IMAGE = 1,  /* offset into the image: constants, tables, packed weights */
-    SPACE_STATE = 2,  /* offset into the session's state, or its copy in the arena */
-    SPACE_INPUT = 3,  /* number of the network's input */
-    SPACE_OUTPUT = 4, /* number of the network's output */
-    SPACE_NONE = 5,   /* an absent operand: NULL */
+    SPACE_ARENA = 0,
+    SPACE_IMAGE = 1,  /* constants, tables, packed weights */
+    SPACE_STATE = 2,  /* the session's state, or its copy in the arena */
+    SPACE_NONE = 3,   /* an absent operand: NULL */
+    SPACE_INPUT = 4,  /* one of the network's inputs */
+    SPACE_OUTPUT = 5, /* one of its outputs */
 };
 
+/* An operand begins `offset` bytes behind a base, of which a run has: those of the spaces up to SPACE_NONE, from
+ * SPACE_INPUT on those of the inputs, then those of the outputs. */
 struct ref {
-    uint32_t space;
+    uint32_t base;
     uint32_t offset;
 };
+#define IMAGE_MAX_BASES (SPACE_INPUT + 2 * GRAPH_MAX_IO)
 
 /*
  * What a step calls. X(constant, name): the name is that of the kernel in struct kernels. Operands (refs) are listed in
@@ -99,6 +102,7 @@ struct step {
     uint64_t params;  /* offset of the kernel's parameters; 0: none */
     uint64_t count;   /* elements (bytes for COPY), where the kernel takes a count */
     float arg[2];     /* CLAMP: lo, hi; LEAKY_RELU: alpha */
+    uint32_t n_refs;  /* operands */
     struct ref refs[IMAGE_MAX_REFS];
 };
 

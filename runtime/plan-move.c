@@ -60,7 +60,7 @@ static int plan_copy(struct plan *plan, uint32_t x, uint32_t y, size_t bytes) {
 
 int plan_reshape(struct plan *plan) {
     const struct op *op = plan_op(plan);
-    plan_alias(plan, (uint32_t)op->outputs[0], (uint32_t)op->inputs[0]);
+    plan_alias(plan, (uint32_t)op->outputs[0], (uint32_t)op->inputs[0], 0);
     plan_note_free(plan);
     return 0;
 }
@@ -115,11 +115,51 @@ int plan_pad(struct plan *plan) {
     return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
 }
 
+/* ---- joining and cutting ---- */
+
+/* Whether slices along `axis` of a tensor are contiguous. */
+static bool is_outermost(const struct tensor *t, int32_t axis) {
+    for (int32_t d = 0; d < axis; d++)
+        if (t->dims[d] != 1)
+            return false;
+    return true;
+}
+
+/* Parts that follow each other: each is computed in its place where it can be, else copied there. A state at the
+ * beginning stays where it is and the others come behind it. */
+static int plan_join(struct plan *plan) {
+    const struct op *op = plan_op(plan);
+    uint32_t y = (uint32_t)op->outputs[0];
+    uint64_t at = 0;
+    unsigned k = 0, n_copies = 0;
+    if (plan_append(plan, y, (uint32_t)op->inputs[0]))
+        at = plan_in(plan, k++)->size;
+    for (; k < op->n_inputs; k++) {
+        uint32_t x = (uint32_t)op->inputs[k];
+        size_t size = plan_in(plan, k)->size;
+        if (!plan_absorb(plan, x, y, at)) {
+            uint32_t slice;
+            int r = plan_part(plan, y, at, size, &slice);
+            if (r == 0)
+                r = plan_copy(plan, x, slice, size);
+            if (r)
+                return r;
+            n_copies++;
+        }
+        at += size;
+    }
+    if (n_copies == 0)
+        plan_note_free(plan);
+    return 0;
+}
+
 int plan_concatenation(struct plan *plan) {
     const struct op *op = plan_op(plan);
     const struct tensor *y = plan_out(plan, 0);
     int32_t axis = op->axis.axis;
     int64_t offset = 0;
+    if (is_outermost(y, axis))
+        return plan_join(plan);
     for (unsigned k = 0; k < op->n_inputs; k++) {
         const struct tensor *x = plan_in(plan, k);
         struct kern_copy p = {.n_dims = y->n_dims, .elem_size = (int32_t)dtype_size(y->dtype)};
@@ -133,6 +173,32 @@ int plan_concatenation(struct plan *plan) {
         if (r)
             return r;
     }
+    return 0;
+}
+
+/* A small slice that lives long is not worth keeping a large value for. */
+#define VIEW_MAX_WASTE 16384
+
+/* Output k of an operator that cuts, as a view of its operand where that is one piece of it. False: it has to be copied. */
+static bool plan_view(struct plan *plan, const struct kern_copy *p, unsigned k) {
+    const struct op *op = plan_op(plan);
+    uint32_t x = (uint32_t)op->inputs[0], y = (uint32_t)op->outputs[k];
+    const struct value *root = &plan->values[plan_root(plan, x, NULL)];
+    bool one_piece = p->n_dims == 1 && p->src_stride[0] == p->elem_size;
+    if (!one_piece ||
+        (root->space == SPACE_ARENA && root->size - plan->values[y].size > VIEW_MAX_WASTE))
+        return false;
+    plan_alias(plan, y, x, (uint64_t)p->src_offset);
+    return true;
+}
+
+/* Output k from its operand. */
+static int plan_cut(struct plan *plan, struct kern_copy *p, unsigned k) {
+    const struct op *op = plan_op(plan);
+    merge_copy(p);
+    if (!plan_view(plan, p, k))
+        return plan_copy_nd(plan, p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[k]);
+    plan_note_free(plan);
     return 0;
 }
 
@@ -150,7 +216,7 @@ int plan_split(struct plan *plan) {
             p.count[d] = y->dims[d];
         p.src_offset = offset;
         offset += y->dims[axis] * p.src_stride[axis];
-        int r = plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[k]);
+        int r = plan_cut(plan, &p, k);
         if (r)
             return r;
     }
@@ -184,27 +250,17 @@ int plan_strided_slice(struct plan *plan) {
         p.dst_stride[d] = dst;
         dst *= op->slice.count[d];
     }
-    return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
+    return plan_cut(plan, &p, 0);
 }
 
 /* ---- state ---- */
 
-/* Whether `state` is overwritten while the value read by plan->op is still needed. The writer itself may read it: it
- * copies whole tensors, and a copy onto itself changes nothing. */
-static bool overwritten_early(const struct plan *plan, int32_t state, uint32_t last) {
-    const struct graph *g = plan->graph;
-    for (uint32_t o = plan->op + 1; o < MIN(last, g->n_ops); o++)
-        if (g->ops[o].kind == OP_WRITE_STATE && g->ops[o].inputs[0] == state)
-            return true;
-    return false;
-}
-
 int plan_read_state(struct plan *plan) {
     const struct op *op = plan_op(plan);
     uint32_t x = (uint32_t)op->inputs[0], y = (uint32_t)op->outputs[0];
-    if (overwritten_early(plan, op->inputs[0], plan->last_reader[op->outputs[0]]))
+    if (plan_overwritten(plan, x, plan->last_reader[y]))
         return plan_copy(plan, x, y, plan_out(plan, 0)->size);
-    plan_alias(plan, y, x);
+    plan_alias(plan, y, x, 0);
     plan_note_free(plan);
     return 0;
 }

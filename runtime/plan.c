@@ -131,6 +131,16 @@ int plan_scratch(struct plan *plan, size_t size, uint32_t *ret_value) {
     return add_value(plan, &value, ret_value);
 }
 
+int plan_part(struct plan *plan, uint32_t of, uint64_t at, size_t size, uint32_t *ret_value) {
+    uint32_t number;
+    int r = add_value(plan, &(struct value){.alias = PLAN_NONE, .size = size}, &number);
+    if (r)
+        return r;
+    plan_alias(plan, number, of, at);
+    *ret_value = number;
+    return 0;
+}
+
 static int add_image_value(struct plan *plan, const struct part *part, uint32_t *ret_value) {
     uint32_t number;
     int r = add_part(plan, part, &number);
@@ -152,20 +162,6 @@ int plan_packed(struct plan *plan, const struct kern_conv_impl *impl, const stru
     return add_image_value(plan, &part, ret_value);
 }
 
-static uint32_t root_of(const struct plan *plan, uint32_t value) {
-    while (plan->values[value].alias != PLAN_NONE)
-        value = plan->values[value].alias;
-    return value;
-}
-
-enum space plan_space(const struct plan *plan, uint32_t value) {
-    return plan->values[root_of(plan, value)].space;
-}
-
-void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of) {
-    plan->values[tensor].alias = root_of(plan, of);
-}
-
 /* A constant of the graph enters the image when a step first reads it as an operand. */
 static int materialize(struct plan *plan, uint32_t number) {
     struct value *value = &plan->values[number];
@@ -182,7 +178,7 @@ static int materialize(struct plan *plan, uint32_t number) {
 }
 
 static int use(struct plan *plan, uint32_t number, bool write) {
-    number = root_of(plan, number);
+    number = plan_root(plan, number, NULL);
     int r = materialize(plan, number);
     if (r)
         return r;
@@ -200,6 +196,7 @@ int plan_step(struct plan *plan, const struct step_args *args) {
                  .variant = args->variant,
                  .count = args->count,
                  .arg = {args->arg[0], args->arg[1]}},
+        .n_inputs = args->n_inputs,
         .params = PLAN_NONE,
         .op = plan->op,
         .output = args->outputs[0] < plan->graph->n_tensors ? args->outputs[0]
@@ -238,8 +235,8 @@ int plan_step(struct plan *plan, const struct step_args *args) {
 }
 
 int plan_unsupported(struct plan *plan, const char *why) {
-    return diag_set(plan->diag, MODEL_E_UNSUPPORTED, "operator %u (%s): %s", plan->op,
-                    op_kind_name(plan_op(plan)->kind), why);
+    return diag_set(plan->diag, MODEL_E_UNSUPPORTED, "operator %u (%s): %s",
+                    plan->numbers[plan->op], op_kind_name(plan_op(plan)->kind), why);
 }
 
 /* ---- activations ---- */
@@ -300,41 +297,6 @@ uint32_t plan_fuse_relu(struct plan *plan, uint32_t tensor, struct clamp *clamp,
 
 /* ---- making ---- */
 
-/* From the end to the beginning, so that what reads a RESHAPE's output is known when the RESHAPE is met. */
-static void find_last_readers(struct plan *plan) {
-    const struct graph *g = plan->graph;
-    uint32_t *last = plan->last_reader;
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        last[g->outputs[i]] = g->n_ops;
-    for (uint32_t o = g->n_ops; o-- > 0;) {
-        const struct op *op = &g->ops[o];
-        uint32_t reader = op->kind == OP_RESHAPE ? MAX(o, last[op->outputs[0]]) : o;
-        for (unsigned k = 0; k < op->n_inputs; k++)
-            if (op->inputs[k] != GRAPH_NONE)
-                last[op->inputs[k]] = MAX(last[op->inputs[k]], reader);
-    }
-}
-
-/* Who reads each tensor, where that is one operator and nobody outside. */
-static void find_consumers(struct plan *plan) {
-    const struct graph *g = plan->graph;
-    uint32_t *consumer = plan->consumer;
-    const uint32_t several = PLAN_NONE - 1;
-    for (uint32_t t = 0; t < g->n_tensors; t++)
-        consumer[t] = PLAN_NONE;
-    for (uint32_t i = 0; i < g->n_outputs; i++)
-        consumer[g->outputs[i]] = several;
-    for (uint32_t o = 0; o < g->n_ops; o++)
-        for (unsigned k = 0; k < g->ops[o].n_inputs; k++) {
-            int32_t t = g->ops[o].inputs[k];
-            if (t != GRAPH_NONE)
-                consumer[t] = consumer[t] == PLAN_NONE ? o : several;
-        }
-    for (uint32_t t = 0; t < g->n_tensors; t++)
-        if (consumer[t] == several)
-            consumer[t] = PLAN_NONE;
-}
-
 static int add_tensors(struct plan *plan) {
     const struct graph *g = plan->graph;
     for (uint32_t t = 0; t < g->n_tensors; t++) {
@@ -345,11 +307,6 @@ static int add_tensors(struct plan *plan) {
             value.space = SPACE_IMAGE;
         } else if (tensor->kind == TENSOR_STATE) {
             value.space = SPACE_STATE;
-            value.offset = plan->state_bytes;
-            value.placed = true;
-            plan->state_bytes += ALIGN_UP(tensor->size, KERN_PACK_ALIGN);
-            if (plan->state_bytes > UINT32_MAX)
-                return diag_set(plan->diag, MODEL_E_UNSUPPORTED, "state of more than 4 GiB");
         }
         uint32_t number;
         int r = add_value(plan, &value, &number);
@@ -370,8 +327,9 @@ static int settle_outputs(struct plan *plan) {
     const struct graph *g = plan->graph;
     for (uint32_t i = 0; i < g->n_outputs; i++) {
         uint32_t tensor = (uint32_t)g->outputs[i];
-        uint32_t root = root_of(plan, tensor);
-        if (plan->values[root].space == SPACE_ARENA) {
+        uint32_t root = plan_root(plan, tensor, NULL);
+        if (plan->values[root].space == SPACE_ARENA &&
+            plan->values[root].size == plan->values[tensor].size) {
             plan->values[root].space = SPACE_OUTPUT;
             plan->values[root].offset = i;
             plan->values[root].placed = true;
@@ -379,7 +337,7 @@ static int settle_outputs(struct plan *plan) {
         }
         struct value copy = {.space = SPACE_OUTPUT,
                              .alias = PLAN_NONE,
-                             .size = plan->values[root].size,
+                             .size = plan->values[tensor].size,
                              .offset = i,
                              .placed = true,
                              .first = plan->n_steps};
@@ -389,7 +347,7 @@ static int settle_outputs(struct plan *plan) {
             return r;
         plan->op = g->n_ops ? g->n_ops - 1 : 0;
         r = plan_step(plan, &(struct step_args){.fn = STEP_COPY,
-                                                .inputs = {root},
+                                                .inputs = {tensor},
                                                 .n_inputs = 1,
                                                 .outputs = {number},
                                                 .n_outputs = 1,
@@ -406,8 +364,9 @@ int plan_make(struct plan *plan) {
         return r;
     if (plan->graph->n_ops == 0)
         return diag_set(plan->diag, MODEL_E_UNSUPPORTED, "the network has no operators");
-    find_consumers(plan);
-    find_last_readers(plan);
+    r = plan_look_ahead(plan);
+    if (r)
+        return r;
     for (uint32_t i = 0; i < plan->graph->n_ops; i++) {
         if (plan->done[i])
             continue;
@@ -420,7 +379,9 @@ int plan_make(struct plan *plan) {
     if (r)
         return r;
     plan_note_rest(plan);
-    return place_values(plan);
+    plan_share(plan);
+    r = plan_place_states(plan);
+    return r ? r : place_values(plan);
 }
 
 int plan_new(const struct graph *graph, const struct kernels *kernels, struct diag *diag,

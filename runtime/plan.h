@@ -25,7 +25,8 @@ struct diag;
 struct value {
     enum space space;
     uint32_t alias;  /* another value that holds this one's bytes, or PLAN_NONE */
-    size_t size;     /* bytes */
+    uint64_t at;     /* of an alias: where in that value it begins, in bytes */
+    size_t size;     /* bytes; a state's may be more than its tensor's, see plan_append() */
     uint32_t first;  /* step that writes it; PLAN_NONE before */
     uint32_t last;   /* last step that touches it */
     uint64_t offset; /* as struct ref; SPACE_IMAGE: number of a part until the image is laid out */
@@ -45,7 +46,8 @@ struct part {
 /* A step while it is planned: values instead of places. */
 struct plan_step {
     struct step step;
-    uint32_t values[IMAGE_MAX_REFS]; /* PLAN_NONE: absent */
+    uint32_t values[IMAGE_MAX_REFS]; /* read, then written; PLAN_NONE: absent */
+    uint32_t n_inputs;               /* of them read */
     uint32_t params;                 /* part, or PLAN_NONE */
     uint32_t op;                     /* operator it stands for */
     uint32_t output;                 /* tensor that people see as its result */
@@ -55,7 +57,9 @@ struct plan_step {
 };
 
 struct plan {
-    const struct graph *graph;
+    const struct graph *graph; /* `ordered`, once that is made */
+    struct graph ordered;      /* with WRITE_STATEs where they are done best (plan-order.c) */
+    const uint32_t *numbers;   /* per operator: its number in the file */
     const struct kernels *kernels;
     struct diag *diag;
 
@@ -70,7 +74,8 @@ struct plan {
     bool *done;  /* per operator: planned already, inside an earlier one */
     /* Per tensor: the only operator that reads it; PLAN_NONE: several, none, or it is an output. */
     uint32_t *consumer;
-    uint32_t *last_reader; /* per tensor, seen through RESHAPEs; n_ops: it is an output */
+    /* Per tensor, seen through operators that may leave values where they are; n_ops: it is an output. */
+    uint32_t *last_reader;
     uint32_t *pad;     /* per operator: PAD operator whose padding it takes over, or PLAN_NONE */
     const char *notes; /* for the next step's `why` */
     uint64_t state_bytes;
@@ -84,6 +89,13 @@ _nodiscard_ int plan_new(const struct graph *graph, const struct kernels *kernel
                          struct diag *diag, struct plan **ret_plan);
 struct plan *plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
+
+/* Orders the operators and finds who reads what. 0, -ENOMEM. */
+_nodiscard_ int plan_look_ahead(struct plan *plan);
+/* Lets results take the place of operands that nobody reads any more, where the kernel allows it. */
+void plan_share(struct plan *plan);
+/* Gives the states their offsets. 0, MODEL_E_UNSUPPORTED. */
+_nodiscard_ int plan_place_states(struct plan *plan);
 
 /* Plans every operator, settles the outputs and places the values. 0, -ENOMEM, MODEL_E_UNSUPPORTED. */
 _nodiscard_ int plan_make(struct plan *plan);
@@ -133,10 +145,23 @@ _nodiscard_ int plan_const(struct plan *plan, const void *bytes, size_t size, ui
 _nodiscard_ int plan_packed(struct plan *plan, const struct kern_conv_impl *impl,
                             const struct kern_conv *conv, const struct kern_conv_weights *weights,
                             uint32_t *ret_value);
-/* Where the bytes of a value are, seen through its aliases. */
+/* The value that holds the bytes of `value`, seen through its aliases; *ret_at, unless NULL: where they begin in it. */
+uint32_t plan_root(const struct plan *plan, uint32_t value, uint64_t *ret_at);
+/* Where that is. */
 enum space plan_space(const struct plan *plan, uint32_t value);
-/* `tensor` has the bytes of `of` from now on. */
-void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of);
+/* `tensor` has the bytes of `of` from `at` on from now on. */
+void plan_alias(struct plan *plan, uint32_t tensor, uint32_t of, uint64_t at);
+/* Makes whoever computed `value` write it into `into` from `at` on. False where that cannot be: it lies elsewhere than in
+ * the arena, or shares its memory already. */
+bool plan_absorb(struct plan *plan, uint32_t value, uint32_t into, uint64_t at);
+/* Lets `tensor`, which begins with the bytes of `value`, lie where `value` does, if that is the end of a state: the state
+ * gets room behind it for the rest. False where that cannot be. */
+bool plan_append(struct plan *plan, uint32_t tensor, uint32_t value);
+/* A new value that is a part of another. */
+_nodiscard_ int plan_part(struct plan *plan, uint32_t of, uint64_t at, size_t size,
+                          uint32_t *ret_value);
+/* Whether `state` is overwritten while a value that lies in it is still needed, from plan->op to operator `last`. */
+bool plan_overwritten(const struct plan *plan, uint32_t state, uint32_t last);
 
 /* The operator being planned. */
 static inline const struct op *plan_op(const struct plan *plan) {

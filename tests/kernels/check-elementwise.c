@@ -70,6 +70,16 @@ static void random_scales(struct check *c, struct kern_binary *p) {
             c->ref->op(&p, a, b, e);                                                               \
             c->new->op(&p, a, b, y);                                                               \
             compare;                                                                               \
+            if (a_size == n) { /* in place of either */                                            \
+                memcpy(y, a, n * sizeof(type));                                                    \
+                c->new->op(&p, y, b, y);                                                           \
+                compare;                                                                           \
+            }                                                                                      \
+            if (b_size == n) {                                                                     \
+                memcpy(y, b, n * sizeof(type));                                                    \
+                c->new->op(&p, a, y, y);                                                           \
+                compare;                                                                           \
+            }                                                                                      \
             check_done(c);                                                                         \
         }                                                                                          \
         if (c->bench) {                                                                            \
@@ -98,7 +108,7 @@ BINARY_F32(mul_f32)
 BINARY_F32(max_f32)
 BINARY_F32(min_f32)
 
-/* Defines a check of a function of n elements; REF and NEW call it with x, its result and n. */
+/* Defines a check of a function of n elements; the calls get x, the result and n. */
 #define UNARY(op, in_type, out_type, fill, prepare, call_ref, call_new, compare)                   \
     void check_##op(struct check *c) {                                                             \
         for (unsigned i = 0; i < CASES; i++) {                                                     \
@@ -117,16 +127,27 @@ BINARY_F32(min_f32)
         }                                                                                          \
     }
 
+/* The same of a function whose result may take the place of x. */
+#define UNARY_IN_PLACE(op, type, fill, prepare, call_ref, call_new, compare)                       \
+    UNARY(op, type, type, fill, prepare, call_ref, call_new, ({                                    \
+              compare;                                                                             \
+              memcpy(y, x, n * sizeof(type));                                                      \
+              x = y;                                                                               \
+              call_new;                                                                            \
+              compare;                                                                             \
+          }))
+
 #define UNARY_F32(op)                                                                              \
-    UNARY(op, float, float, check_fill_f32, (void)0, c->ref->op(x, e, n), c->new->op(x, y, n),     \
-          check_close(c, e, y, n, CHECK_F32_BOUND))
+    UNARY_IN_PLACE(op, float, check_fill_f32, (void)0, c->ref->op(x, e, n), c->new->op(x, y, n),   \
+                   check_close(c, e, y, n, CHECK_F32_BOUND))
 
 UNARY_F32(logistic_f32)
 UNARY_F32(tanh_f32)
-UNARY(clamp_f32, float, float, check_fill_f32, (void)0, c->ref->clamp_f32(-1, 2.5F, x, e, n),
-      c->new->clamp_f32(-1, 2.5F, x, y, n), check_equal(c, e, y, n, 4))
-UNARY(leaky_relu_f32, float, float, check_fill_f32, (void)0, c->ref->leaky_relu_f32(0.3F, x, e, n),
-      c->new->leaky_relu_f32(0.3F, x, y, n), check_close(c, e, y, n, CHECK_F32_BOUND))
+UNARY_IN_PLACE(clamp_f32, float, check_fill_f32, (void)0, c->ref->clamp_f32(-1, 2.5F, x, e, n),
+               c->new->clamp_f32(-1, 2.5F, x, y, n), check_equal(c, e, y, n, 4))
+UNARY_IN_PLACE(leaky_relu_f32, float, check_fill_f32, (void)0,
+               c->ref->leaky_relu_f32(0.3F, x, e, n), c->new->leaky_relu_f32(0.3F, x, y, n),
+               check_close(c, e, y, n, CHECK_F32_BOUND))
 
 static const uint8_t *random_table(struct check *c) {
     uint8_t *table = check_input(c, 256);
@@ -138,8 +159,9 @@ static void fill_u8(struct check *c, uint8_t *x, size_t n, enum check_fill fill)
     check_fill_s8(c, (int8_t *)x, n, fill);
 }
 
-UNARY(lut_8, uint8_t, uint8_t, fill_u8, const uint8_t *table = random_table(c),
-      c->ref->lut_8(table, x, e, n), c->new->lut_8(table, x, y, n), check_equal(c, e, y, n, 1))
+UNARY_IN_PLACE(lut_8, uint8_t, fill_u8, const uint8_t *table = random_table(c),
+               c->ref->lut_8(table, x, e, n), c->new->lut_8(table, x, y, n),
+               check_equal(c, e, y, n, 1))
 
 /* Any multiplier, sometimes one that sends everything to the ends of the range. */
 static struct kern_quantize random_quantize(struct check *c, int32_t lo, int32_t hi) {
