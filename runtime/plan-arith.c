@@ -34,17 +34,25 @@ int plan_pool(struct plan *plan) {
         .out_min_f = clamp.lo_f,
         .out_max_f = clamp.hi_f,
     };
+    uint32_t input;
+    const struct op_pad *pad = plan_taken_pad(plan, &input);
+    if (pad) {
+        p.pad_top += pad->before[1];
+        p.pad_left += pad->before[2];
+        p.in_h -= pad->before[1] + pad->after[1];
+        p.in_w -= pad->before[2] + pad->after[2];
+    }
     bool average = op->kind == OP_AVERAGE_POOL_2D, s8 = x->dtype == DTYPE_INT8;
     return plan_step(plan, &(struct step_args){
                                .fn = average ? (s8 ? STEP_AVG_POOL_S8 : STEP_AVG_POOL_F32)
                                              : (s8 ? STEP_MAX_POOL_S8 : STEP_MAX_POOL_F32),
                                .params = &p,
                                .params_size = sizeof(p),
-                               .inputs = {(uint32_t)op->inputs[0]},
+                               .inputs = {input},
                                .n_inputs = 1,
                                .outputs = {out},
                                .n_outputs = 1,
-                               .fused = relu,
+                               .fused = plan_fused_names(plan, pad, relu),
                            });
 }
 

@@ -5,8 +5,6 @@
  */
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "kernels/fixedpoint.h"
@@ -34,30 +32,19 @@ static int quantize_multipliers(struct plan *plan, const struct tensor *x, const
     return 0;
 }
 
-/* The PAD whose padding this convolution takes over changes what the input is. */
-static int32_t input_of(struct plan *plan, struct kern_conv *p) {
-    const struct op *op = plan_op(plan);
-    uint32_t pad = plan->pad[plan->op];
-    if (pad == PLAN_NONE)
-        return op->inputs[0];
-    const struct op_pad *by = &plan->graph->ops[pad].pad;
-    p->pad_top += by->before[1];
-    p->pad_left += by->before[2];
-    p->in_h -= by->before[1] + by->after[1];
-    p->in_w -= by->before[2] + by->after[2];
-    return plan->graph->ops[pad].inputs[0];
-}
-
-static const char *fused_names(struct plan *plan, bool pad, const char *relu) {
-    if (!pad)
-        return relu;
-    if (!relu)
-        return "PAD";
-    size_t size = strlen(relu) + sizeof("PAD, ");
-    char *text = plan_alloc(plan, 1, size);
-    if (text)
-        snprintf(text, size, "PAD, %s", relu);
-    return text;
+/* A PAD that is taken over changes what the input is. */
+static uint32_t input_of(const struct plan *plan, struct kern_conv *p,
+                         const struct op_pad **ret_pad) {
+    uint32_t input;
+    const struct op_pad *pad = plan_taken_pad(plan, &input);
+    if (pad) {
+        p->pad_top += pad->before[1];
+        p->pad_left += pad->before[2];
+        p->in_h -= pad->before[1] + pad->after[1];
+        p->in_w -= pad->before[2] + pad->after[2];
+    }
+    *ret_pad = pad;
+    return input;
 }
 
 /* Everything but the geometry, which the callers have put into `p`. */
@@ -92,8 +79,8 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
         list = plan->kernels->conv_f32;
         fn = STEP_CONV_F32;
     }
-    bool pad = plan->pad[plan->op] != PLAN_NONE;
-    int32_t in = input_of(plan, p);
+    const struct op_pad *pad;
+    uint32_t in = input_of(plan, p, &pad);
     struct kern_conv *kept = plan_alloc(plan, 1, sizeof(*kept));
     if (!kept)
         return err_origin(-ENOMEM);
@@ -111,11 +98,11 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
                                                .variant = variant,
                                                .params = kept,
                                                .params_size = sizeof(*kept),
-                                               .inputs = {(uint32_t)in, packed},
+                                               .inputs = {in, packed},
                                                .n_inputs = 2,
                                                .outputs = {out, scratch},
                                                .n_outputs = 2,
-                                               .fused = fused_names(plan, pad, relu),
+                                               .fused = plan_fused_names(plan, pad, relu),
                                                .weight_bytes = plan->values[packed].size});
 }
 

@@ -65,25 +65,56 @@ int plan_reshape(struct plan *plan) {
     return 0;
 }
 
-/* A convolution can take over the padding of an NHWC picture with what counts as zero. */
+/* Each window still meets the picture, as the rules of pools demand, when the padding is the pool's. */
+static bool fits_windows(const struct op_pad *pad, const struct op_pool *pool) {
+    return pool->pad_top + pad->before[1] < pool->kernel_h &&
+           pool->pad_bottom + pad->after[1] < pool->kernel_h &&
+           pool->pad_left + pad->before[2] < pool->kernel_w &&
+           pool->pad_right + pad->after[2] < pool->kernel_w;
+}
+
+#define LOWEST_F32 ((int32_t)0xff800000) /* the bits of -INFINITY */
+
+/* Whether the operator behind a PAD pads with the same value on its own: a convolution with what counts as zero, a
+ * maximum with the lowest. */
+static bool pads_alike(const struct op *next, const struct op_pad *pad, const struct tensor *x) {
+    bool s8 = x->dtype == DTYPE_INT8;
+    switch (next->kind) {
+    case OP_CONV_2D:
+    case OP_DEPTHWISE_CONV_2D:
+        return pad->value == (s8 ? x->quant.zero_point : 0);
+    case OP_MAX_POOL_2D:
+        return pad->value == (s8 ? INT8_MIN : LOWEST_F32) && fits_windows(pad, &next->pool);
+    default:
+        return false;
+    }
+}
+
+/* An operator can take over the padding of an NHWC picture before it. */
 static bool fuse_pad(struct plan *plan) {
     const struct op *op = plan_op(plan);
-    const struct tensor *x = plan_in(plan, 0);
+    const struct op_pad *pad = &op->pad;
     uint32_t next = plan->consumer[op->outputs[0]];
-    /* A state may be overwritten before the convolution comes to read it. */
-    if (next == PLAN_NONE || x->n_dims != 4 ||
-        plan_space(plan, (uint32_t)op->inputs[0]) == SPACE_STATE)
-        return false;
-    enum op_kind kind = plan->graph->ops[next].kind;
-    if ((kind != OP_CONV_2D && kind != OP_DEPTHWISE_CONV_2D) ||
+    /* A state may be overwritten before that operator comes to read it. */
+    if (next == PLAN_NONE || plan_in(plan, 0)->n_dims != 4 ||
+        plan_space(plan, (uint32_t)op->inputs[0]) == SPACE_STATE ||
         plan->graph->ops[next].inputs[0] != op->outputs[0])
         return false;
-    const struct op_pad *pad = &op->pad;
-    int32_t zero = x->dtype == DTYPE_INT8 ? plan_out(plan, 0)->quant.zero_point : 0;
-    if (pad->before[0] || pad->after[0] || pad->before[3] || pad->after[3] || pad->value != zero)
+    if (pad->before[0] || pad->after[0] || pad->before[3] || pad->after[3] ||
+        !pads_alike(&plan->graph->ops[next], pad, plan_out(plan, 0)))
         return false;
     plan->pad[next] = plan->op;
     return true;
+}
+
+const struct op_pad *plan_taken_pad(const struct plan *plan, uint32_t *ret_input) {
+    uint32_t pad = plan->pad[plan->op];
+    if (pad == PLAN_NONE) {
+        *ret_input = (uint32_t)plan_op(plan)->inputs[0];
+        return NULL;
+    }
+    *ret_input = (uint32_t)plan->graph->ops[pad].inputs[0];
+    return &plan->graph->ops[pad].pad;
 }
 
 int plan_pad(struct plan *plan) {
@@ -234,7 +265,7 @@ int plan_transpose(struct plan *plan) {
         p.count[d] = y->dims[d];
         p.src_stride[d] = stride[op->transpose.perm[d]];
     }
-    return plan_copy_nd(plan, &p, (uint32_t)op->inputs[0], (uint32_t)op->outputs[0]);
+    return plan_cut(plan, &p, 0);
 }
 
 int plan_strided_slice(struct plan *plan) {

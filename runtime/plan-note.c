@@ -67,3 +67,15 @@ void plan_note_rest(struct plan *plan) {
         if (!plan->done[i])
             plan_note_step(plan, last, "%s behind it is free", op_kind_name(g->ops[i].kind));
 }
+
+const char *plan_fused_names(struct plan *plan, const struct op_pad *pad, const char *relu) {
+    if (!pad)
+        return relu;
+    if (!relu)
+        return "PAD";
+    size_t size = strlen(relu) + sizeof("PAD, ");
+    char *text = plan_alloc(plan, 1, size);
+    if (text)
+        snprintf(text, size, "PAD, %s", relu);
+    return text;
+}

@@ -12,7 +12,7 @@
 /* Whether an operator's outputs may come to lie in the memory of its first operand (plan-move.c decides). */
 static bool may_share(enum op_kind kind) {
     return kind == OP_RESHAPE || kind == OP_STRIDED_SLICE || kind == OP_SPLIT ||
-           kind == OP_CONCATENATION;
+           kind == OP_CONCATENATION || kind == OP_TRANSPOSE;
 }
 
 /* From the end to the beginning, so that what reads an output is known when its operator is met. */

@@ -164,6 +164,14 @@ static const char *append_name(struct plan *plan, const char *names, enum op_kin
     return text;
 }
 
+/* Between the same scales QUANTIZE changes nothing, nor does a RELU of what is not negative. */
+static bool is_identity(const uint8_t table[256]) {
+    for (int i = 0; i < 256; i++)
+        if (table[i] != i)
+            return false;
+    return true;
+}
+
 /* Plans the byte function at plan->op and all that follow it alone. Positive: it is none. */
 #define NOT_A_BYTE_FUNCTION 100
 static int plan_byte_chain(struct plan *plan) {
@@ -188,6 +196,11 @@ static int plan_byte_chain(struct plan *plan) {
         names = append_name(plan, names, plan->graph->ops[next].kind);
         if (second != PLAN_NONE)
             plan->done[second] = true;
+    }
+    if (is_identity(table) && plan_space(plan, (uint32_t)plan_op(plan)->inputs[0]) != SPACE_STATE) {
+        plan_alias(plan, output, (uint32_t)plan_op(plan)->inputs[0], 0);
+        plan_note_free(plan);
+        return 0;
     }
     uint8_t *kept = plan_alloc(plan, 256, 1);
     if (!kept)

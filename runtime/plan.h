@@ -196,6 +196,11 @@ struct clamp plan_clamp(enum activation act, const struct tensor *y);
 uint32_t plan_fuse_relu(struct plan *plan, uint32_t tensor, struct clamp *clamp,
                         const char **ret_fused);
 
+/* The PAD whose padding the operator being planned takes over, or NULL; *ret_input: what it then reads first. */
+const struct op_pad *plan_taken_pad(const struct plan *plan, uint32_t *ret_input);
+/* "PAD, RELU": what a step with such a PAD and activation has taken over; NULL for nothing. */
+const char *plan_fused_names(struct plan *plan, const struct op_pad *pad, const char *relu);
+
 /* One planner per family; each plans operator plan->op. */
 typedef int (*plan_op_fn)(struct plan *plan);
 int plan_conv_2d(struct plan *plan);

@@ -170,6 +170,54 @@ START_TEST(test_byte_chain_is_one_table) {
 }
 END_TEST
 
+/* A QUANTIZE between the same scales is no step, nor is a RELU of what cannot be negative. */
+START_TEST(test_identities_are_free) {
+    int32_t x = tensor("x", row4, 1.0F / 256, -128, NULL);
+    int32_t a = tensor(NULL, row4, 1.0F / 256, -128, NULL);
+    int32_t f = tensor(NULL, row4, 0, 0, NULL), b = tensor(NULL, row4, 1.0F / 256, -128, NULL);
+    int32_t y = tensor("y", row4, 1.0F / 256, -128, NULL);
+    op(OP_RELU, x, GRAPH_NONE, a);
+    op(OP_DEQUANTIZE, a, GRAPH_NONE, f);
+    op(OP_QUANTIZE, f, GRAPH_NONE, b);
+    op(OP_MAXIMUM, b, b, y);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert_uint_eq(image_n_layers(image), 1);
+    ck_assert_str_eq(image_layer(image, 0).why, "RELU before it is free");
+    int8_t in[4] = {-128, -1, 0, 127}, out[4];
+    run(image, NULL, 1, in, out);
+    ck_assert_mem_eq(out, in, 4);
+}
+END_TEST
+
+/* PAD with the lowest value and MAX_POOL_2D: one step, unless a window would see nothing but padding. */
+START_TEST(test_pad_before_a_pool) {
+    static const int32_t lowest = (int32_t)0xff800000;
+    for (int32_t wide = 0; wide < 2; wide++) {
+        teardown();
+        setup();
+        int32_t side = wide ? 6 : 4, out_side = side / 2;
+        int32_t x = tensor("x", (int32_t[4]){1, 2, 2, 1}, 0, 0, NULL);
+        int32_t p = tensor(NULL, (int32_t[4]){1, side, side, 1}, 0, 0, NULL);
+        int32_t y = tensor("y", (int32_t[4]){1, out_side, out_side, 1}, 0, 0, NULL);
+        struct op o = {.kind = OP_PAD, .n_inputs = 1, .n_outputs = 1};
+        o.pad = (struct op_pad){.value = lowest};
+        for (int d = 1; d < 3; d++)
+            o.pad.before[d] = o.pad.after[d] = wide ? 2 : 1;
+        ck_assert_int_eq(graph_add_op(graph, &o, &x, &p), 0);
+        o = (struct op){.kind = OP_MAX_POOL_2D, .n_inputs = 1, .n_outputs = 1};
+        o.pool = (struct op_pool){.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2};
+        ck_assert_int_eq(graph_add_op(graph, &o, &p, &y), 0);
+        io(&x, 1, &y, 1);
+        _cleanup_(image_unrefp) struct image *image = build();
+        ck_assert_uint_eq(image_n_layers(image), wide ? 3 : 1);
+        float in[4] = {-1, -2, -3, -4}, out[9];
+        run(image, NULL, 1, in, out);
+        ck_assert(wide ? out[0] == -INFINITY && out[4] == -1 : out[0] == -1 && out[3] == -4);
+    }
+}
+END_TEST
+
 static void transpose(int32_t in, int32_t out) {
     struct op o = {.kind = OP_TRANSPOSE, .n_inputs = 1, .n_outputs = 1};
     memcpy(o.transpose.perm, (int32_t[]){0, 2, 1}, 3 * sizeof(int32_t));
@@ -384,6 +432,8 @@ int main(void) {
     tcase_add_test(tc, test_relu_fuses_into_add);
     tcase_add_loop_test(tc, test_relu_behind_two_operands, 0, 2);
     tcase_add_test(tc, test_byte_chain_is_one_table);
+    tcase_add_test(tc, test_identities_are_free);
+    tcase_add_test(tc, test_pad_before_a_pool);
     tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
     tcase_add_test(tc, test_layers_say_why);
