@@ -82,16 +82,6 @@ static void random_scales(struct check *c, struct kern_binary *p) {
             }                                                                                      \
             check_done(c);                                                                         \
         }                                                                                          \
-        if (c->bench) {                                                                            \
-            enum { N = 8000 };                                                                     \
-            static type a[N], b[N], y[N];                                                          \
-            struct kern_binary p = {.n_dims = 1, .dims = {N}, .a_stride = {1}, .b_stride = {1}};   \
-            random_scales(c, &p);                                                                  \
-            fill(c, a, N, FILL_RANDOM);                                                            \
-            fill(c, b, N, FILL_RANDOM);                                                            \
-            double r = CHECK_TIME(kernels_get(TIER_C)->op(&p, a, b, y));                           \
-            check_bench_print(c, #op " 8000", CHECK_TIME(c->new->op(&p, a, b, y)), r, N, "elem");  \
-        }                                                                                          \
     }
 
 #define BINARY_S8(op) BINARY(op, int8_t, check_fill_s8, check_equal(c, e, y, n, 1))

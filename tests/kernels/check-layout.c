@@ -54,14 +54,6 @@ static struct kern_pool random_pool(struct check *c, unsigned i) {
             compare;                                                                               \
             check_done(c);                                                                         \
         }                                                                                          \
-        if (c->bench) {                                                                            \
-            static type x[125 * 64], y[64];                                                        \
-            const struct kern_pool p = {25, 5, 64, 1, 1, 25, 5, 1, 1, 0, 0, -128, 127, 0, 6};      \
-            fill(c, x, ARRAY_SIZE(x), FILL_RANDOM);                                                \
-            double r = CHECK_TIME(kernels_get(TIER_C)->op(&p, x, y));                              \
-            check_bench_print(c, #op " 25x5x64", CHECK_TIME(c->new->op(&p, x, y)), r,              \
-                              ARRAY_SIZE(x), "elem");                                              \
-        }                                                                                          \
     }
 
 POOL(avg_pool_s8, int8_t, check_fill_s8, check_equal(c, e, y, n, 1))

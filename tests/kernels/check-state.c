@@ -250,10 +250,6 @@ void check_mfcc(struct check *c) {
         c->ref->mfcc(&p, tables, x, e, scratch);
         c->new->mfcc(&p, tables, x, y, scratch);
         check_near(c, e, y, n, MFCC_BOUND);
-        if (c->bench && i == 4)
-            check_bench_print(c, "mfcc 1 s", CHECK_TIME(c->new->mfcc(&p, tables, x, y, scratch)),
-                              CHECK_TIME(kernels_get(TIER_C)->mfcc(&p, tables, x, y, scratch)), 0,
-                              "");
         check_done(c);
     }
 }

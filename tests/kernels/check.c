@@ -162,10 +162,17 @@ void check_close(struct check *c, const float *expected, const float *got, size_
     check_near(c, expected, got, n, c->tier == TIER_C ? 0 : bound * largest);
 }
 
+static double limit_of(const struct check *c, const char *unit) {
+    return !strcmp(unit, "MAC")    ? c->limits.macs
+           : !strcmp(unit, "FLOP") ? c->limits.flops
+                                   : c->limits.bytes;
+}
+
 void check_bench_print(const struct check *c, const char *name, double ns, double ref_ns,
                        double work, const char *unit) {
+    const double rate = work / ns, limit = limit_of(c, unit);
     printf("%-11s %-44s %12.1f ns", tier_name(c->tier), name, ns);
     if (work > 0)
-        printf(" %8.2f G%s/s", work / ns, unit);
+        printf(" %8.2f G%s/s %4.0f %% of the limit", rate, unit, 100 * rate / limit);
     printf("   C %12.1f ns  x %.2f\n", ref_ns, ref_ns / ns);
 }

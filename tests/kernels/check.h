@@ -27,11 +27,19 @@ struct check_block {
     bool is_input;
 };
 
+/* What the core can do at most in a nanosecond; 0: not measured. */
+struct check_limits {
+    double macs;  /* of bytes, in registers */
+    double flops; /* in registers */
+    double bytes; /* read and written in L1 */
+};
+
 struct check {
     enum tier tier;
     const struct kernels *ref, *new;
     struct random random;
     bool bench;
+    struct check_limits limits;
     bool at_start; /* where operands stand in their pages */
     unsigned passed, failed;
     char what[256]; /* the case, for messages */
@@ -94,7 +102,8 @@ void check_near(struct check *c, const float *expected, const float *got, size_t
         time_best;                                                                                 \
     })
 
-/* One line: the call and its rate in units of 1e9 per second beside the C reference. */
+/* One line: the call, its rate in units of 1e9 per second (`unit`: MAC, FLOP or B) and how much of the limit that is, beside
+ * the C reference. `work` 0: a call without a rate. */
 void check_bench_print(const struct check *c, const char *name, double ns, double ref_ns,
                        double work, const char *unit);
 

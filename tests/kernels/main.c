@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kernels [--tier NAME] [--seed N] [--bench] [--kernel NAME]: runs every kernel of every tier this
- * machine has against its reference. Exit 1 when a check failed.
+ * machine has against its reference, and times them where asked to. Exit 1 when a check failed.
  */
 
 #include <getopt.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
+#include "tests/kernels/bench.h"
 #include "tests/kernels/check.h"
 #include "tests/kernels/naive.h"
 
@@ -48,6 +49,8 @@ static void run_row(struct check *c, const struct row *row) {
     const int signal = sigsetjmp(crashed, 1);
     if (signal == 0) {
         row->check(c);
+        if (c->bench)
+            bench_op(c, row->name);
         return;
     }
     printf("FAILED %s: %s\n", c->what, strsignal(signal));
@@ -73,6 +76,8 @@ static void run_tier(struct check *c, enum tier tier, const char *kernel) {
     c->new = kernels_get(tier);
     c->ref = tier == TIER_C ? naive_kernels() : kernels_get(TIER_C);
     const unsigned passed = c->passed;
+    if (c->bench)
+        bench_start(c);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (kernel && strcmp(kernel, rows[i].name))
             continue;
