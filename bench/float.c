@@ -11,10 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -67,35 +63,13 @@ static void pin(void) {
     sched_setaffinity(0, sizeof(one), &one);
 }
 
-#ifdef __x86_64__
-/* Sixteen independent sums: enough to hide the latency of two units. */
-__attribute__((target("avx512f"))) static double peak_avx512(void) {
-    __m512 sums[16], a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
-    for (int i = 0; i < 16; i++)
-        sums[i] = _mm512_set1_ps((float)i);
+/* GFLOP/s of multiply-adds in registers. */
+static double peak(void) {
+    const struct kernels *kernels = kernels_get(tier_best());
     uint64_t start = clock_now_ns();
-    for (int n = 0; n < PEAK_ROUNDS; n++) {
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++)
-            sums[i] = _mm512_fmadd_ps(sums[i], a, b);
-    }
-    uint64_t ns = clock_now_ns() - start;
-    for (int i = 1; i < 16; i++)
-        sums[0] = _mm512_add_ps(sums[0], sums[i]);
-    volatile float keep = _mm512_cvtss_f32(sums[0]);
-    (void)keep;
-    return 2.0 * 16 * 16 * PEAK_ROUNDS / (double)ns;
+    uint64_t done = kernels->peak_f32(PEAK_ROUNDS);
+    return (double)done / (double)(clock_now_ns() - start);
 }
-
-/* GFLOP/s of multiply-adds in registers; 0 where that is not known. */
-static double peak(void) {
-    return tier_supported(TIER_AVX512VNNI) ? peak_avx512() : 0;
-}
-#else
-static double peak(void) {
-    return 0;
-}
-#endif
 
 struct product {
     const struct kern_conv_impl *impl;
@@ -225,7 +199,7 @@ int main(int argc, char **argv) {
     double core = median(peaks, SLICES), done = median(gflops, SLICES);
     double run = median(us, SLICES);
     /* A core that is slower at the moment, or always, has its bounds in proportion. */
-    double scale = core > 0 && core < REFERENCE_PEAK ? core / REFERENCE_PEAK : 1;
+    double scale = core < REFERENCE_PEAK ? core / REFERENCE_PEAK : 1;
     printf("tier %s, one thread, medians of %d slices\n", tier_name(tier_best()), SLICES);
     printf("%-34s %8.1f us\n", "network", run);
     printf("%-34s %8.1f GFLOP/s by %s\n", "256 x 256 x 256", done, product.impl->name);

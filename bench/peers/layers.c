@@ -20,6 +20,7 @@
 
 #define BLOCK_US 1000
 #define GROUP_US 10
+#define LIMIT_ROUNDS 4096
 #define NAME_MAX_SIZE 64
 
 /* SAME padding. */
@@ -134,30 +135,38 @@ static void our_layer_run(void *layer) {
     l->impl->run(&l->p, l->packed, l->x, l->y, l->scratch);
 }
 
+/* A stretch of the tier's products in registers: what no layer can exceed. */
+static void limit_run(void *kernels) {
+    ((const struct kernels *)kernels)->peak_s8(LIMIT_ROUNDS);
+}
+
 /* One row. Returns oneDNN / ours. */
 static double compare(const char *name, const struct kern_conv *p, bool dense,
                       const struct peers_options *options) {
     struct our_layer ours;
     struct onednn_layers *theirs = onednn_layers_new();
-    our_layer_init(&ours, p, kernels_get(options->tier));
+    const struct kernels *kernels = kernels_get(options->tier);
+    our_layer_init(&ours, p, kernels);
     onednn_layers_add(theirs, p, dense);
     struct contender c[] = {{.name = "ours", .run = our_layer_run, .context = &ours},
-                            {.name = "oneDNN", .run = onednn_layers_run, .context = theirs}};
-    timing_alternate(c, 2, options->rounds, BLOCK_US, GROUP_US);
+                            {.name = "oneDNN", .run = onednn_layers_run, .context = theirs},
+                            {.name = "limit", .run = limit_run, .context = (void *)kernels}};
+    timing_alternate(c, ARRAY_SIZE(c), options->rounds, BLOCK_US, GROUP_US);
     double ratio = timing_ratio(&c[1], &c[0], options->rounds);
-    printf("  %-30s %9.2f %8.1f %9.2f %8.1f %7.2f  %s\n", name, c[0].median_us,
-           macs(p) / c[0].median_us / 1000, c[1].median_us, macs(p) / c[1].median_us / 1000, ratio,
-           ours.impl->name);
-    contender_deinit(&c[0]);
-    contender_deinit(&c[1]);
+    double limit = (double)kernels->peak_s8(LIMIT_ROUNDS) / c[2].median_us;
+    printf("  %-30s %9.2f %8.1f %7.0f %% %9.2f %8.1f %7.2f  %s\n", name, c[0].median_us,
+           macs(p) / c[0].median_us / 1000, 100 * macs(p) / c[0].median_us / limit, c[1].median_us,
+           macs(p) / c[1].median_us / 1000, ratio, ours.impl->name);
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+        contender_deinit(&c[i]);
     onednn_layers_free(theirs);
     our_layer_deinit(&ours);
     return ratio;
 }
 
 static void print_head(const char *title) {
-    printf("\n%s, int8, us\n  %-30s %9s %8s %9s %8s %7s  %s\n", title, "", "edged", "GMAC/s",
-           "oneDNN", "GMAC/s", "/ ours", "our kernel");
+    printf("\n%s, int8, us\n  %-30s %9s %8s %9s %9s %8s %7s  %s\n", title, "", "edged", "GMAC/s",
+           "of limit", "oneDNN", "GMAC/s", "/ ours", "our kernel");
 }
 
 void peers_layers(const struct peers_options *options) {
