@@ -20,9 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "base/clock.h"
+#include "proto/values.h"
 #include "tests/load/caller.h"
 #include "tests/load/networks.h"
 #include "tests/load/process.h"
@@ -124,13 +123,13 @@ static void echo_stop(struct echo *echo) {
 
 static char *make_request(const char *model, size_t bytes) {
     unsigned char *raw = malloc(bytes);
-    size_t text = sodium_base64_ENCODED_LEN(bytes, sodium_base64_VARIANT_ORIGINAL);
+    size_t text = values_base64_len(bytes) + 1;
     char *base64 = malloc(text), *request = malloc(text + 512);
     if (!raw || !base64 || !request)
         die("memory");
     for (size_t i = 0; i < bytes; i++)
         raw[i] = (unsigned char)(i * 37 % 251);
-    sodium_bin2base64(base64, text, raw, bytes, sodium_base64_VARIANT_ORIGINAL);
+    values_to_base64(raw, bytes, base64);
     snprintf(request, text + 512,
              "{\"method\":\"io.edged.Infer\",\"parameters\":{\"model\":\"%s\",\"inputs\":"
              "[{\"raw\":\"%s\"}],\"outputForm\":\"raw\"}}",

@@ -15,10 +15,30 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
-/* Characters of numbers and literals, blanks and commas: what may stand in an array that is cut out. */
+#define FLAT_BLOCK 64
+
+/* Characters of numbers and literals, blanks and commas: what may stand in an array that is cut out. Without branches, so
+ * that the compiler looks at many at once. */
 static bool is_flat_char(unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ',' ||
-           c == '.' || c == '-' || c == '+' || c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    bool letter = (unsigned char)((c | 0x20) - 'a') < 26, digit = (unsigned char)(c - '0') < 10;
+    bool sign = (unsigned char)(c - '+') < 4; /* + , - . */
+    bool tab = (unsigned char)(c - '\t') < 2, space = c == ' ', cr = c == '\r';
+    return letter | digit | sign | tab | space | cr;
+}
+
+/* The first character from p on that is not flat; *end is a NUL. */
+static const char *skip_flat(const char *p, const char *end) {
+    while (end - p >= FLAT_BLOCK) {
+        unsigned char other = 0;
+        for (int i = 0; i < FLAT_BLOCK; i++)
+            other |= !is_flat_char((unsigned char)p[i]);
+        if (other)
+            break;
+        p += FLAT_BLOCK;
+    }
+    while (is_flat_char((unsigned char)*p))
+        p++;
+    return p;
 }
 
 static const char *skip_blanks(const char *p) {
@@ -105,8 +125,7 @@ static int scan_value(struct scan *s, bool is_data, const char **p) {
     const char *value = *p;
     const char *q = value + 1;
     if (is_data && *value == '[') {
-        while (is_flat_char((unsigned char)*q))
-            q++;
+        q = skip_flat(q, s->end);
         if (*q != ']')
             return 0;
         *p = q + 1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text to values. Nearly all numbers on the wire have few digits and a small exponent: such a one is an integer below
- * 2^53 times or over an exact power of ten, and one division rounds it correctly. The rest goes to strtod in the C
- * locale.
+ * Text to values. A number of up to 19 digits is an integer times a power of ten, which decimal.c rounds; the rest goes to
+ * strtod in the C locale.
  */
 
 #include "proto/values.h"
@@ -13,17 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
+#include "base/bytes.h"
 #include "base/error.h"
+#include "proto/decimal.h"
 
-#define EXACT_DIGITS 15 /* any such decimal integer is exact in a double */
-#define EXACT_POWER 22  /* so are powers of ten up to here */
-
-static const double powers[EXACT_POWER + 1] = {
-    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-};
+#define MAX_DIGITS 19 /* any such decimal integer fits 64 bits */
+#define COUNT_BLOCK 128
 
 /* A JSON number taken apart: (negative ? -1 : 1) * digits * 10^exponent, if `exact`. */
 struct number {
@@ -42,21 +36,36 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-/* Takes in a run of digits; NULL where there is none. */
-static const char *read_digits(const char *p, struct number *n, bool fraction) {
-    if (!is_digit(*p))
-        return NULL;
-    for (; is_digit(*p); p++) {
-        if (n->digits > (UINT64_MAX - 9) / 10) {
-            n->exact = false;
-            continue;
-        }
-        n->digits = n->digits * 10 + (uint64_t)(*p - '0');
-        n->exponent -= fraction;
+/* Eight characters, the first in the lowest byte, each as what it stands for if it is a digit. */
+static uint64_t load_digits(const char *p) {
+    return load_le64(p) ^ UINT64_C(0x3030303030303030);
+}
+
+static bool are_digits(uint64_t v) {
+    return !((v | (v + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080));
+}
+
+static uint64_t eight_digits(uint64_t v) {
+    v = v * 10 + (v >> 8);
+    return ((v & UINT64_C(0xff000000ff)) * (100 + (UINT64_C(1000000) << 32)) +
+            (v >> 16 & UINT64_C(0xff000000ff)) * (1 + (UINT64_C(10000) << 32))) >>
+           32;
+}
+
+/* Takes in a run of digits, for which n->digits may be too small. `end` is the end of the text. */
+static const char *read_digits(const char *p, const char *end, struct number *n) {
+    uint64_t digits = n->digits, v;
+    while (end - p >= 8 && are_digits(v = load_digits(p))) {
+        digits = digits * 100000000 + eight_digits(v);
+        p += 8;
     }
+    for (; is_digit(*p); p++)
+        digits = digits * 10 + (uint64_t)(*p - '0');
+    n->digits = digits;
     return p;
 }
 
+/* NULL where there is none. */
 static const char *read_exponent(const char *p, struct number *n) {
     bool negative = *p == '-';
     if (*p == '-' || *p == '+')
@@ -70,21 +79,34 @@ static const char *read_exponent(const char *p, struct number *n) {
     return p;
 }
 
-/* Reads a number as JSON's grammar has it; returns what follows it, NULL where there is none. */
-static const char *read_number(const char *p, struct number *n) {
-    *n = (struct number){.exact = true, .integral = true};
-    if (*p == '-') {
-        n->negative = true;
+/* How many digits [p, end) has from the first that is not 0. */
+static size_t significant(const char *p, const char *end) {
+    size_t n = 0;
+    while (p < end && (*p == '0' || *p == '.'))
         p++;
-    }
-    if (*p == '0' && is_digit(p[1]))
+    for (; p < end; p++)
+        n += *p != '.';
+    return n;
+}
+
+/* Reads a number as JSON's grammar has it; returns what follows it, NULL where there is none. */
+static const char *read_number(const char *p, const char *end, struct number *n) {
+    *n = (struct number){.negative = *p == '-', .exact = true, .integral = true};
+    const char *start = p + n->negative;
+    p = read_digits(start, end, n);
+    if (p == start || (*start == '0' && p > start + 1))
         return NULL;
-    p = read_digits(p, n, false);
-    if (p && *p == '.') {
+    if (*p == '.') {
+        const char *point = p++;
+        p = read_digits(p, end, n);
+        if (p == point + 1)
+            return NULL;
+        n->exponent = (int)(point + 1 - p);
         n->integral = false;
-        p = read_digits(p + 1, n, true);
     }
-    if (p && (*p == 'e' || *p == 'E')) {
+    if (p - start > MAX_DIGITS)
+        n->exact = significant(start, p) <= MAX_DIGITS;
+    if (*p == 'e' || *p == 'E') {
         n->integral = false;
         p = read_exponent(p + 1, n);
     }
@@ -98,12 +120,9 @@ static void make_c_locale(void) {
 }
 
 static double to_double(const char *text, const struct number *n) {
-    double limit = powers[EXACT_DIGITS];
-    double d = (double)n->digits;
-    if (n->exact && d < limit && n->exponent >= -EXACT_POWER && n->exponent <= EXACT_POWER) {
-        d = n->exponent < 0 ? d / powers[-n->exponent] : d * powers[n->exponent];
+    double d;
+    if (n->exact && decimal_to_double(n->digits, n->exponent, &d))
         return n->negative ? -d : d;
-    }
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_c_locale);
     /* Without memory for a locale object the process's own is the best there is. */
@@ -133,20 +152,19 @@ static enum verdict to_integer(const char *text, const struct number *n, int64_t
     return OK;
 }
 
-static enum verdict store_integer(const char *text, const struct number *n, enum dtype dtype,
-                                  size_t i, void *ret) {
-    static const int64_t min[] = {
-        [DTYPE_INT8] = INT8_MIN,   [DTYPE_UINT8] = 0,         [DTYPE_INT16] = INT16_MIN,
-        [DTYPE_INT32] = INT32_MIN, [DTYPE_INT64] = INT64_MIN, [DTYPE_BOOL] = 0,
-    };
-    static const int64_t max[] = {
-        [DTYPE_INT8] = INT8_MAX,   [DTYPE_UINT8] = UINT8_MAX, [DTYPE_INT16] = INT16_MAX,
-        [DTYPE_INT32] = INT32_MAX, [DTYPE_INT64] = INT64_MAX, [DTYPE_BOOL] = 1,
-    };
-    int64_t v;
-    enum verdict verdict = to_integer(text, n, min[dtype], max[dtype], &v);
-    if (verdict != OK)
-        return verdict;
+/* What integer types hold; empty for others. */
+static const int64_t least[] = {
+    [DTYPE_FP32] = 1,          [DTYPE_FP64] = 1,          [DTYPE_INT8] = INT8_MIN,
+    [DTYPE_UINT8] = 0,         [DTYPE_INT16] = INT16_MIN, [DTYPE_INT32] = INT32_MIN,
+    [DTYPE_INT64] = INT64_MIN, [DTYPE_BOOL] = 0,
+};
+static const int64_t most[] = {
+    [DTYPE_FP32] = 0,          [DTYPE_FP64] = 0,          [DTYPE_INT8] = INT8_MAX,
+    [DTYPE_UINT8] = UINT8_MAX, [DTYPE_INT16] = INT16_MAX, [DTYPE_INT32] = INT32_MAX,
+    [DTYPE_INT64] = INT64_MAX, [DTYPE_BOOL] = 1,
+};
+
+static void put_integer(enum dtype dtype, size_t i, int64_t v, void *ret) {
     if (dtype == DTYPE_INT64)
         ((int64_t *)ret)[i] = v;
     else if (dtype == DTYPE_INT32)
@@ -155,7 +173,15 @@ static enum verdict store_integer(const char *text, const struct number *n, enum
         ((int16_t *)ret)[i] = (int16_t)v;
     else
         ((uint8_t *)ret)[i] = (uint8_t)v;
-    return OK;
+}
+
+static enum verdict store_integer(const char *text, const struct number *n, enum dtype dtype,
+                                  size_t i, void *ret) {
+    int64_t v;
+    enum verdict verdict = to_integer(text, n, least[dtype], most[dtype], &v);
+    if (verdict == OK)
+        put_integer(dtype, i, v, ret);
+    return verdict;
 }
 
 static enum verdict store_float(const char *text, const struct number *n, enum dtype dtype,
@@ -223,15 +249,21 @@ size_t values_count(const char *text, size_t len) {
     if (p == end)
         return 0;
     size_t n = 1;
+    for (; end - p >= COUNT_BLOCK; p += COUNT_BLOCK) {
+        uint8_t commas = 0; /* of this width the compiler counts many at once */
+        for (int i = 0; i < COUNT_BLOCK; i++)
+            commas = (uint8_t)(commas + (p[i] == ','));
+        n += commas;
+    }
     for (; p < end; p++)
         n += *p == ',';
     return n;
 }
 
-static const char *read_value(const char *p, enum dtype dtype, bool null_is_nan, size_t i,
-                              void *ret, enum verdict *ret_verdict) {
+static const char *read_value(const char *p, const char *end, enum dtype dtype, bool null_is_nan,
+                              size_t i, void *ret, enum verdict *ret_verdict) {
     struct number n;
-    const char *after = read_number(p, &n);
+    const char *after = read_number(p, end, &n);
     if (!after) {
         *ret_verdict = NOT_A_NUMBER;
         return store_literal(p, dtype, null_is_nan, i, ret);
@@ -239,6 +271,39 @@ static const char *read_value(const char *p, enum dtype dtype, bool null_is_nan,
     *ret_verdict = dtype == DTYPE_FP32 || dtype == DTYPE_FP64 ? store_float(p, &n, dtype, i, ret)
                                                               : store_integer(p, &n, dtype, i, ret);
     return *ret_verdict == OK ? after : NULL;
+}
+
+/*
+ * Integers of up to three digits with a comma behind, as most are, for as long as they come: without a branch that depends
+ * on the number. *i counts on; returns where it stopped.
+ */
+static const char *read_short(const char *p, const char *end, enum dtype dtype, size_t n, size_t *i,
+                              void *ret) {
+    int32_t low = (int32_t)MAX(least[dtype], (int64_t)-999);
+    int32_t high = (int32_t)MIN(most[dtype], (int64_t)999);
+    bool real = dtype == DTYPE_FP32;
+    for (; *i + 1 < n && end - p >= 8; ++*i) {
+        const char *q = p + (*p == ' ');
+        bool negative = *q == '-';
+        q += negative;
+        uint32_t v = load_le32(q) ^ 0x30303030U;
+        uint32_t others = (v | (v + 0x76767676U)) & 0x80808080U;
+        unsigned count = others ? (unsigned)__builtin_ctz(others) / 8 : 4;
+        if (count - 1 > 2 || q[count] != ',' || (count > 1 && *q == '0'))
+            break;
+        v <<= 8 * (4 - count);
+        int32_t value = (int32_t)((v >> 24) + 10 * (v >> 16 & 0xff) + 100 * (v >> 8 & 0xff));
+        if (real) {
+            ((float *)ret)[*i] = negative ? -(float)value : (float)value;
+        } else {
+            value = negative ? -value : value;
+            if (value < low || value > high)
+                break;
+            put_integer(dtype, *i, value, ret);
+        }
+        p = q + count + 1;
+    }
+    return p;
 }
 
 int values_from_text(const char *text, size_t len, enum dtype dtype, bool null_is_nan, size_t n,
@@ -249,11 +314,18 @@ int values_from_text(const char *text, size_t len, enum dtype dtype, bool null_i
     size_t count = values_count(text, len);
     if (count != n)
         return diag_set(diag, VALUES_E_INVALID, "%zu values where %zu are expected", count, n);
+    /* Where one real number is no small integer, the others will not be either. */
+    bool is_real = dtype == DTYPE_FP32 || dtype == DTYPE_FP64, try_short = true;
     for (size_t i = 0; i < n; i++) {
+        if (try_short) {
+            size_t before = i;
+            p = read_short(p, end, dtype, n, &i, ret);
+            try_short = i > before || !is_real;
+        }
         while (p < end && is_blank(*p))
             p++;
         enum verdict verdict;
-        const char *after = read_value(p, dtype, null_is_nan, i, ret, &verdict);
+        const char *after = read_value(p, end, dtype, null_is_nan, i, ret, &verdict);
         if (!after)
             return refuse(p, end, i, dtype, verdict, diag);
         while (after < end && is_blank(*after))
@@ -264,96 +336,4 @@ int values_from_text(const char *text, size_t len, enum dtype dtype, bool null_i
         p = after + 1;
     }
     return 0;
-}
-
-size_t values_base64_max(size_t len) {
-    return len / 4 * 3 + 3;
-}
-
-static int hex_digit(char c) {
-    if (is_digit(c))
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* One character of a JSON string, of those that base64 has: some writers escape every slash, others all but letters and
- * digits. Another escape is left as its backslash, which base64 does not have. */
-static char read_char(const char **p, const char *end) {
-    const char *q = *p;
-    char c = *(*p)++;
-    if (c != '\\')
-        return c;
-    if (end - q >= 2 && q[1] == '/') {
-        *p = q + 2;
-        return '/';
-    }
-    if (end - q < 6 || q[1] != 'u' || q[2] != '0' || q[3] != '0' || hex_digit(q[4]) < 0 ||
-        hex_digit(q[5]) < 0)
-        return c;
-    *p = q + 6;
-    return (char)(hex_digit(q[4]) * 16 + hex_digit(q[5]));
-}
-
-static size_t unescape(char *text, size_t len) {
-    if (!memchr(text, '\\', len))
-        return len;
-    size_t n = 0;
-    for (const char *p = text, *end = text + len; p < end;)
-        text[n++] = read_char(&p, end);
-    return n;
-}
-
-static int check_length(size_t n, struct diag *diag) {
-    if (n % 4 == 0)
-        return 0;
-    return diag_set(diag, VALUES_E_INVALID,
-                    "no valid base64: its length %zu is not a multiple of 4", n);
-}
-
-int values_base64_size(const char *text, size_t len, size_t *ret_size, struct diag *diag) {
-    size_t n = 0, pad = 0;
-    if (memchr(text, '\\', len)) {
-        for (const char *p = text, *end = text + len; p < end; n++)
-            pad = read_char(&p, end) == '=' ? pad + 1 : 0;
-    } else {
-        n = len;
-        while (pad < n && text[n - 1 - pad] == '=')
-            pad++;
-    }
-    int r = check_length(n, diag);
-    if (r)
-        return r;
-    if (pad > 2)
-        return diag_set(diag, VALUES_E_INVALID, "no valid base64: it ends with %zu times '='", pad);
-    *ret_size = n / 4 * 3 - pad;
-    return 0;
-}
-
-int values_from_base64(char *text, size_t len, void *ret, size_t max, size_t *ret_size,
-                       struct diag *diag) {
-    len = unescape(text, len);
-    const char *end;
-    int r = check_length(len, diag);
-    if (r)
-        return r;
-    size_t size;
-    if (sodium_base642bin(ret, max, text, len, NULL, &size, &end, sodium_base64_VARIANT_ORIGINAL) <
-            0 ||
-        end != text + len) {
-        if (len / 4 * 3 > max + 2)
-            return diag_set(diag, VALUES_E_INVALID,
-                            "%zu characters of base64 where %zu bytes are expected", len, max);
-        return diag_set(diag, VALUES_E_INVALID, "no valid base64 of at most %zu bytes", max);
-    }
-    *ret_size = size;
-    return 0;
-}
-
-size_t values_base64_len(size_t size) {
-    return (size + 2) / 3 * 4;
-}
-
-void values_to_base64(const void *data, size_t size, char *ret) {
-    sodium_bin2base64(ret, values_base64_len(size) + 1, data, size, sodium_base64_VARIANT_ORIGINAL);
 }

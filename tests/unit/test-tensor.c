@@ -84,6 +84,52 @@ START_TEST(test_refused) {
 }
 END_TEST
 
+/* Small integers are read without looking at each digit: every one, in every type, with neighbours of other lengths, with
+ * and without blanks, and what is nearly one. */
+START_TEST(test_short) {
+    for (int v = -1100; v <= 1100; v++) {
+        for (enum dtype dtype = DTYPE_FP32; dtype_size(dtype); dtype++) {
+            static const char *const forms[] = {"7,%d,7,1,0,1,1,1", "7, %d, 77 ,1,0,1,1,1"};
+            for (size_t form = 0; form < ARRAY_SIZE(forms); form++) {
+                char text[64];
+                int64_t values[8];
+                snprintf(text, sizeof(text), dtype == DTYPE_BOOL ? "1,%d,1,1,0,1,1,1" : forms[form],
+                         v);
+                bool fits = dtype == DTYPE_INT8    ? v >= INT8_MIN && v <= INT8_MAX
+                            : dtype == DTYPE_UINT8 ? v >= 0 && v <= UINT8_MAX
+                            : dtype == DTYPE_BOOL  ? v == 0 || v == 1
+                                                   : true;
+                ck_assert_int_eq(read_text(text, dtype, 8, values), fits ? 0 : VALUES_E_INVALID);
+                if (!fits)
+                    continue;
+                double got = dtype == DTYPE_FP32    ? (double)((float *)values)[1]
+                             : dtype == DTYPE_FP64  ? ((double *)values)[1]
+                             : dtype == DTYPE_INT64 ? (double)values[1]
+                             : dtype == DTYPE_INT32 ? ((int32_t *)values)[1]
+                             : dtype == DTYPE_INT16 ? ((int16_t *)values)[1]
+                             : dtype == DTYPE_INT8  ? ((int8_t *)values)[1]
+                                                    : ((uint8_t *)values)[1];
+                ck_assert_msg(got == v, "%s became %g", text, got);
+            }
+        }
+    }
+    refused("1,01,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '01' is no number");
+    refused("1,-01,1,1,1,1,1,1", DTYPE_FP32, 8, "value 1: '-01' is no number");
+    refused("1,-,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '-' is no number");
+    refused("1,--1,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '--1' is no number");
+    refused("1,,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '' is no number");
+    refused("1, ,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '' is no number");
+    refused("1,1 1,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1' is no number");
+    refused("1,1.5,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: 1.5 is no integer, as INT8 needs");
+    refused("1,1:,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1:' is no number");
+    refused("1,1/,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1/' is no number");
+    refused("1,\xb1,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '\xb1' is no number");
+    float f[8];
+    ck_assert_int_eq(read_text("-0,-0,0,1e1,1.0,1,1,1", DTYPE_FP32, 8, f), 0);
+    ck_assert(signbit(f[0]) && signbit(f[1]) && !signbit(f[2]) && f[3] == 10 && f[4] == 1);
+}
+END_TEST
+
 /* The quick way and strtod agree, and what is written reads back. */
 START_TEST(test_floats) {
     struct random random = {.state = 7};
@@ -134,7 +180,17 @@ START_TEST(test_float_text) {
     writes(16777216, "16777216");
     writes(NAN, "null");
     writes(-INFINITY, "null");
-    writes(1e30F, "1.00000002e+30");
+    writes(1e30F, "1e+30");
+    writes(FLT_MAX, "3.4028235e+38");
+    writes(FLT_MIN, "1.1754944e-38");
+    writes(FLT_TRUE_MIN, "1e-45");
+    writes(0.0001F, "0.0001");
+    writes(0.00012345678F, "0.00012345678");
+    writes(0.00001F, "1e-05");
+    writes(999999940, "999999940");
+    writes(1e9F, "1e+09");
+    writes(-1234567, "-1234567");
+    writes(255, "255");
 }
 END_TEST
 
@@ -142,7 +198,7 @@ START_TEST(test_locale) {
     /* Whichever of these there is writes a comma; without any the test still runs in C. */
     if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
         setlocale(LC_NUMERIC, "fr_FR.UTF-8");
-    writes(1e-7F, "1.00000001e-07");
+    writes(1e-7F, "1e-07");
     float f[2];
     ck_assert_int_eq(read_text("1.00000000000000000000,0.1234567890123456789", DTYPE_FP32, 2, f),
                      0);
@@ -366,6 +422,7 @@ int main(void) {
     TCase *t = tcase_create("tensor");
     tcase_add_test(t, test_integers);
     tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_short);
     tcase_add_test(t, test_floats);
     tcase_add_test(t, test_float_text);
     tcase_add_test(t, test_locale);
