@@ -25,7 +25,25 @@ size_t utf8_length(const char *s, size_t n) {
     return code < least[len] || code > 0x10ffff || surrogate ? 0 : len;
 }
 
+#define ASCII_BLOCK 16
+
+/* The length of the part at s that is ASCII, in whole blocks. */
+static size_t skip_ascii(const char *s, size_t n) {
+    size_t at = 0;
+    for (; n - at >= ASCII_BLOCK; at += ASCII_BLOCK) {
+        unsigned char all = 0;
+        for (int i = 0; i < ASCII_BLOCK; i++)
+            all |= (unsigned char)s[at + (size_t)i];
+        if (all >= 0x80)
+            break;
+    }
+    return at;
+}
+
 bool utf8_valid(const char *s, size_t n) {
+    size_t ascii = skip_ascii(s, n);
+    s += ascii;
+    n -= ascii;
     for (size_t len; n > 0; s += len, n -= len) {
         len = utf8_length(s, n);
         if (len == 0)

@@ -196,13 +196,22 @@ static int check_place(struct request *request, struct infer_input *in) {
     return 0;
 }
 
+/* "inputs[12]", on the way of every request. */
+static void write_path(char ret[16], unsigned number) {
+    char text[16 + VALUES_MAX_TEXT] = "inputs[";
+    size_t n = strlen(text);
+    n += value_write_uint(text + n, number);
+    memcpy(text + n, "]", 2);
+    memcpy(ret, text, 16);
+}
+
 static int read_input(struct request *request, struct infer *infer, const cJSON *json,
                       unsigned number) {
     struct wire_tensor wire;
     struct wire_fault fault;
     char path[16];
     uint32_t i = 0;
-    snprintf(path, sizeof(path), "inputs[%u]", number);
+    write_path(path, number);
     int r = wire_tensor_read(&request->doc, json, path, false, &wire, &fault);
     if (r == WIRE_E_PARAMETER)
         return parameter(request, fault.field);

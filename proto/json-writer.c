@@ -10,9 +10,30 @@
 #include "proto/json.h"
 #include "proto/values.h"
 
+/* Room for `max` bytes more; NULL after an error. */
+static char *reserve(struct json_writer *w, size_t max) {
+    struct buffer *b = w->buffer;
+    if (!w->err && max > b->cap - b->len)
+        w->err = buffer_reserve(b, max);
+    return w->err ? NULL : (char *)b->data + b->len;
+}
+
 static void put(struct json_writer *w, const void *data, size_t len) {
-    if (!w->err)
-        w->err = buffer_append(w->buffer, data, len);
+    char *at = reserve(w, len);
+    if (!at)
+        return;
+    memcpy(at, data, len);
+    w->buffer->len += len;
+}
+
+/* A bracket, after a comma where one has to be. */
+static void put_mark(struct json_writer *w, char mark, bool comma) {
+    char *at = reserve(w, 2);
+    if (!at)
+        return;
+    at[0] = ',';
+    at[comma] = mark;
+    w->buffer->len += 1 + (size_t)comma;
 }
 
 static void separate(struct json_writer *w) {
@@ -22,30 +43,43 @@ static void separate(struct json_writer *w) {
 }
 
 void json_begin_object(struct json_writer *w) {
-    separate(w);
-    put(w, "{", 1);
+    put_mark(w, '{', w->comma);
     w->comma = false;
 }
 
 void json_end_object(struct json_writer *w) {
-    put(w, "}", 1);
+    put_mark(w, '}', false);
     w->comma = true;
 }
 
 void json_begin_array(struct json_writer *w) {
-    separate(w);
-    put(w, "[", 1);
+    put_mark(w, '[', w->comma);
     w->comma = false;
 }
 
 void json_end_array(struct json_writer *w) {
-    put(w, "]", 1);
+    put_mark(w, ']', false);
     w->comma = true;
 }
 
+/* A comma where one has to be, a quote, the text as it is, and `end`. */
+static void put_plain(struct json_writer *w, const char *s, size_t len, const char *end) {
+    char *at = reserve(w, len + 4);
+    if (!at)
+        return;
+    char *from = at;
+    *at = ',';
+    at += w->comma;
+    *at++ = '"';
+    memcpy(at, s, len);
+    at += len;
+    while (*end)
+        *at++ = *end++;
+    w->buffer->len += (size_t)(at - from);
+}
+
 void json_key(struct json_writer *w, const char *key) {
-    json_put_string(w, key);
-    put(w, ":", 1);
+    put_plain(w, key, strlen(key), "\":");
     w->comma = false;
 }
 
@@ -64,10 +98,27 @@ static void put_escaped(struct json_writer *w, unsigned char c) {
     put(w, text, len);
 }
 
+/* Whether nothing in it is escaped. */
+static bool is_plain(const char *s, size_t len) {
+    unsigned char special = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        special |= (unsigned char)(c - 0x20) >= 0x5f; /* 0x7f and beyond too */
+        special |= c == '"';
+        special |= c == '\\';
+    }
+    return !special;
+}
+
 void json_put_string(struct json_writer *w, const char *s) {
+    size_t len = strlen(s);
+    if (is_plain(s, len)) {
+        put_plain(w, s, len, "\"");
+        w->comma = true;
+        return;
+    }
     separate(w);
     put(w, "\"", 1);
-    size_t len = strlen(s);
     size_t copied = 0;
     for (size_t i = 0; i < len;) {
         unsigned char c = (unsigned char)s[i];
@@ -89,9 +140,7 @@ void json_put_string(struct json_writer *w, const char *s) {
 
 char *json_put_reserve(struct json_writer *w, size_t max) {
     separate(w);
-    if (!w->err)
-        w->err = buffer_reserve(w->buffer, max);
-    return w->err ? NULL : (char *)w->buffer->data + w->buffer->len;
+    return reserve(w, max);
 }
 
 void json_put_done(struct json_writer *w, size_t len) {

@@ -7,13 +7,13 @@
 
 #include "proto/json.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "proto/values.h"
 
 #define FLAT_BLOCK 64
 
@@ -112,10 +112,10 @@ static int cut(struct scan *s, const char *from, const char *to, bool is_string)
     struct json_cut c = {
         .text = (char *)from + 1, .len = (size_t)(to - from) - 2, .is_string = is_string};
     size_t n = s->doc->cuts.len / sizeof(c);
-    char number[24];
+    char number[VALUES_MAX_TEXT + 1];
     if (n == JSON_MAX_CUTS)
         return JSON_E_INVALID;
-    snprintf(number, sizeof(number), "%zu", n);
+    number[value_write_uint(number, n)] = '\0';
     int r = buffer_append(&s->doc->cuts, &c, sizeof(c));
     return r ? r : replace(s, from, to, number);
 }

@@ -65,6 +65,7 @@ void json_begin_object(struct json_writer *w);
 void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
+/* The key is one of ours: nothing in it needs an escape. */
 void json_key(struct json_writer *w, const char *key);
 /* Bytes that are not UTF-8 become U+FFFD. */
 void json_put_string(struct json_writer *w, const char *s);
