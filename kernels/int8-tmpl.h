@@ -3,7 +3,8 @@
  * The int8 kernels as one source for all tiers. A tier's file includes its vector layer, defines
  * KERN_SUFFIX, the tier's name in the functions' names, and includes this file once; its library is
  * compiled with the tier's instructions. All that is defined here is either static or bears the
- * suffix. A tier that only adds a tile of its own for convolutions names its file in KERN_CONV_TILE.
+ * suffix. A tier that only adds a tile of its own for convolutions names its file in KERN_CONV_TILE;
+ * that gives peak_s8 too.
  *
  * A vector layer gives
  *   vec                a vector of VEC_LANES 32-bit lanes,

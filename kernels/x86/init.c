@@ -52,5 +52,6 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 
     if (tier < TIER_AMX)
         return;
+    k->peak_s8 = kern_peak_s8_amx;
     kern_prepend(k->conv_s8, &kern_conv_s8_amx);
 }

@@ -14,6 +14,7 @@ KERN_FLOAT_OPS(KERN_DECLARE_AVX2)
     KERN_DECLARE(op, avx2) KERN_DECLARE(op, avxvnni) KERN_DECLARE(op, avx512vnni)
 KERN_INT8_OPS(KERN_DECLARE_INT8)
 #undef KERN_DECLARE_INT8
+KERN_DECLARE(peak_s8, amx)
 extern const struct kern_conv_impl kern_conv_f32_avx2, kern_depthwise_f32_avx2;
 extern const struct kern_conv_impl kern_conv_s8_avx2, kern_conv_s8_avxvnni, kern_conv_s8_avx512vnni,
     kern_conv_s8_amx;

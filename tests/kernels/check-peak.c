@@ -5,6 +5,10 @@
 
 #include "tests/kernels/check.h"
 
+#ifdef __x86_64__
+uint64_t kern_peak_s8_amx_emulated(uint64_t rounds);
+#endif
+
 #define ROUNDS 256
 #define TIMES 64
 
@@ -23,6 +27,13 @@ static void check_rate(struct check *c, const char *op, uint64_t (*peak)(uint64_
 }
 
 void check_peak_s8(struct check *c) {
+#ifdef __x86_64__
+    if (c->tier == TIER_AVX512VNNI) {
+        check_describe(c, "peak_s8 of emulated tiles");
+        check_true(c, kern_peak_s8_amx_emulated(2) == 2 * kern_peak_s8_amx_emulated(1),
+                   "the count");
+    }
+#endif
     check_rate(c, "peak_s8", c->new->peak_s8, kernels_get(TIER_C)->peak_s8, "MAC");
 }
 

@@ -14,6 +14,8 @@
 
 #define KERN_SUFFIX amx_emulated
 
+uint64_t kern_peak_s8_amx_emulated(uint64_t rounds);
+
 struct tile_config {
     uint8_t palette, start_row;
     uint8_t reserved[14];
