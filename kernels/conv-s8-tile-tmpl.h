@@ -112,6 +112,8 @@ typedef void (*conv_tile_fn)(const struct conv_tile *t);
 #define CONV_TILES_8(X, vectors) CONV_TILES_6(X, vectors) X(7, vectors) X(8, vectors)
 #define CONV_TILES_12(X, vectors)                                                                  \
     CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
+#define CONV_TILES_16(X, vectors)                                                                  \
+    CONV_TILES_12(X, vectors) X(13, vectors) X(14, vectors) X(15, vectors) X(16, vectors)
 #define CONV_TILES(rows) CONV_TILES_##rows
 /* The functions of 1 to `rows` rows, and their table. */
 #define CONV_DEFINE_TILES(rows, vectors)                                                           \
@@ -128,18 +130,23 @@ CONV_DEFINE_TILES_(VEC_ROWS_4, 4);
 #define conv_tiles_4 conv_tiles_2
 #endif
 
-/* `width` pixels of one output row by one block: tiles of nearly the same height. */
-static void conv_row(struct conv_tile *t, size_t width, unsigned vectors) {
-    const size_t most = vectors == 4 ? VEC_ROWS_4 : vectors == 2 ? VEC_ROWS_2 : VEC_ROWS_1;
-    const conv_tile_fn *fns = vectors == 4   ? conv_tiles_4
-                              : vectors == 2 ? conv_tiles_2
-                                             : conv_tiles_1;
-    size_t tiles = (width + most - 1) / most;
-    for (; tiles > 0; tiles--) {
+/* `width` pixels of one output row: tiles of nearly the same height, at most `most` rows. */
+static void conv_row_tiles(struct conv_tile *t, size_t width, const conv_tile_fn *fns,
+                           size_t most) {
+    for (size_t tiles = (width + most - 1) / most; tiles > 0; tiles--) {
         const size_t rows = (width + tiles - 1) / tiles;
         fns[rows - 1](t);
         t->x += rows * t->pixel;
         t->y += rows * t->out_c;
         width -= rows;
     }
+}
+
+static void conv_row(struct conv_tile *t, size_t width, unsigned vectors) {
+    if (vectors == 4)
+        conv_row_tiles(t, width, conv_tiles_4, ARRAY_SIZE(conv_tiles_4));
+    else if (vectors == 2)
+        conv_row_tiles(t, width, conv_tiles_2, ARRAY_SIZE(conv_tiles_2));
+    else
+        conv_row_tiles(t, width, conv_tiles_1, ARRAY_SIZE(conv_tiles_1));
 }

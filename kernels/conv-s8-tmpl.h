@@ -21,8 +21,11 @@ static const char *conv_refuses(const struct kern_conv *p) {
     return conv_tile_refuses(p);
 }
 
-static void conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
-                      const vec_staged *staged, size_t rows, size_t width, int8_t *y) {
+typedef void (*conv_row_fn)(struct conv_tile *t, size_t width, unsigned vectors);
+
+static inline __attribute__((always_inline)) void
+conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
+          const vec_staged *staged, size_t rows, size_t width, int8_t *y, conv_row_fn row_fn) {
     const size_t out_c = (size_t)p->out_c, pitch = conv_band_pitch(s, width);
     uint32_t kind;
     memcpy(&kind, packed, sizeof(kind));
@@ -45,7 +48,7 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
         for (size_t row = 0; row < rows; row++) {
             t.x = staged + row * s->stride_h * pitch;
             t.y = y + row * s->out_w * out_c + first;
-            conv_row(&t, width, n);
+            row_fn(&t, width, n);
         }
         t.block += conv_block_bytes(s, n);
         first += n * VEC_LANES;
@@ -53,19 +56,25 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
     conv_band_end();
 }
 
+static inline __attribute__((always_inline)) void
+conv_run_rows(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
+              const void *x, void *y, void *scratch, conv_row_fn row_fn) {
+    const size_t height = conv_band_height(s), width = conv_band_width(s);
+    for (size_t row = 0; row < s->out_h; row += height) {
+        const size_t rows = MIN(height, s->out_h - row);
+        for (size_t col = 0; col < s->out_w; col += width) {
+            const size_t n = MIN(width, s->out_w - col);
+            conv_stage_band(p, s, x, row, rows, col, n, scratch);
+            conv_band(p, s, packed, scratch, rows, n,
+                      (int8_t *)y + (row * s->out_w + col) * (size_t)p->out_c, row_fn);
+        }
+    }
+}
+
 static void conv_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                      void *scratch) {
     const struct conv_shape s = conv_shape(p);
-    const size_t height = conv_band_height(&s), width = conv_band_width(&s);
-    for (size_t row = 0; row < s.out_h; row += height) {
-        const size_t rows = MIN(height, s.out_h - row);
-        for (size_t col = 0; col < s.out_w; col += width) {
-            const size_t n = MIN(width, s.out_w - col);
-            conv_stage_band(p, &s, x, row, rows, col, n, scratch);
-            conv_band(p, &s, packed, scratch, rows, n,
-                      (int8_t *)y + (row * s.out_w + col) * (size_t)p->out_c);
-        }
-    }
+    conv_run_rows(p, &s, packed, x, y, scratch, conv_row);
 }
 
 const struct kern_conv_impl KERN_NAME(conv_s8) = {

@@ -35,6 +35,12 @@
  *                      sums saturated to 16 bits; lanes of `scale` in the order of the 16-bit
  *                      vectors, in each 128 bits four of one vector and four of the next,
  *   vec_flat_order     brings the bytes of a flat block into the elements' order.
+ * A layer of vectors so wide that few channels leave them half empty defines VEC_PAIRS, half of
+ * VEC_LANES, and gives
+ *   vec_broadcast_pair the eight bytes at an address, into every pair of lanes,
+ *   vec_fold           in even lanes the sums of the pairs of lanes of one vector, in odd ones those
+ *                      of another,
+ *   vec_order_pairs    brings the bytes of eight rows, folded by twos, into the rows' order.
  *
  * Requantization stays in integers and is exact: requantize-s8-tmpl.h.
  */
@@ -67,6 +73,10 @@
 #include "kernels/conv-s8-tile-tmpl.h"
 
 #include "kernels/conv-s8-tmpl.h"
+#ifdef VEC_PAIRS
+#include "kernels/conv-s8-pairs-tmpl.h"
+#endif
+
 #include "kernels/depthwise-s8-tmpl.h"
 #include "kernels/peak-s8-tmpl.h"
 #endif

@@ -22,7 +22,7 @@
 #include "kernels/cpu.h"
 
 #define KERN_MAX_DIMS 6
-#define KERN_MAX_VARIANTS 8
+#define KERN_MAX_VARIANTS 12
 #define KERN_PACK_ALIGN                                                                            \
     64 /* of packed weights, scratch and arena buffers; operands need only their dtype's */
 

@@ -41,6 +41,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     }
     kern_prepend(k->conv_s8, &kern_depthwise_s8_avx512vnni);
     kern_prepend(k->conv_s8, &kern_conv_s8_avx512vnni);
+    kern_prepend(k->conv_s8, &kern_conv_pairs_s8_avx512vnni);
 #define USE_AVX512VNNI(op) k->op = kern_##op##_avx512vnni;
     KERN_INT8_OPS(USE_AVX512VNNI)
 #undef USE_AVX512VNNI

@@ -44,6 +44,30 @@ static inline vec vec_broadcast(const void *group) {
     return _mm512_set1_epi32(v);
 }
 
+#define VEC_PAIRS 8 /* channels of half a vector */
+
+static inline vec vec_broadcast_pair(const void *pair) {
+    int64_t v;
+    memcpy(&v, pair, sizeof(v));
+    return _mm512_set1_epi64(v);
+}
+
+static inline vec vec_fold(vec a, vec b) {
+    const vec even = _mm512_mask_shuffle_epi32(a, 0xaaaa, b, _MM_PERM_CCAA);
+    const vec odd = _mm512_mask_shuffle_epi32(b, 0x5555, a, _MM_PERM_DDBB);
+    return _mm512_add_epi32(even, odd);
+}
+
+static inline vec vec_order_pairs(vec bytes) {
+    /* in each 128 bits the rows of two channels, then the channels of a row */
+    const vec rows = _mm512_shuffle_epi8(
+        bytes, _mm512_set4_epi32(0x0f0d0e0c, 0x0b090a08, 0x07050604, 0x03010200));
+    return _mm512_permutexvar_epi16(_mm512_set_epi16(31, 23, 15, 7, 30, 22, 14, 6, 29, 21, 13, 5,
+                                                     28, 20, 12, 4, 27, 19, 11, 3, 26, 18, 10, 2,
+                                                     25, 17, 9, 1, 24, 16, 8, 0),
+                                    rows);
+}
+
 static inline vec vec_add(vec a, vec b) {
     return _mm512_add_epi32(a, b);
 }

@@ -17,7 +17,7 @@ KERN_INT8_OPS(KERN_DECLARE_INT8)
 KERN_DECLARE(peak_s8, amx)
 extern const struct kern_conv_impl kern_conv_f32_avx2, kern_depthwise_f32_avx2;
 extern const struct kern_conv_impl kern_conv_s8_avx2, kern_conv_s8_avxvnni, kern_conv_s8_avx512vnni,
-    kern_conv_s8_amx;
+    kern_conv_pairs_s8_avx512vnni, kern_conv_s8_amx;
 extern const struct kern_conv_impl kern_depthwise_s8_avx2, kern_depthwise_s8_avxvnni,
     kern_depthwise_s8_avx512vnni;
 
