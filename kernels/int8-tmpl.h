@@ -24,6 +24,16 @@
  *   vec_order          brings the bytes of 4 / n rows of n vectors each into the rows' order,
  *   vec_put            stores one of these rows,
  *   vec_put_some       stores the first n bytes of it, n less than the row,
+ *   vec_load_some, vec_store_some
+ *                      the first n bytes at an address, no other is touched; n in [1, VEC_BYTES],
+ *   vec_set1_byte, vec_max_bytes, vec_min_bytes
+ *                      vectors of signed bytes,
+ *   vec_widen          bytes as four vectors, in the order that vec_narrow joins them in;
+ *                      vec_widen_16 the same of two vectors of 16-bit numbers in that order,
+ *   vec_sum_bytes      adds the bytes of two vectors to such 16-bit numbers,
+ *   vec_pair           two 16-bit numbers in each lane; vec_pair_set1 the same two in each,
+ *   vec_pairs          each byte of a with that of b, both times 256, in vec_widen's order,
+ *   vec_dot_pairs      acc + x.a * w.a + x.b * w.b in each lane,
  * and for flat blocks of 4 * VEC_LANES neighbouring elements (depthwise)
  *   vec_interleave     four vectors of lanes of VEC_GROUP taps of an element each; tap i of element
  *                      e is x[i][first + e],
@@ -59,6 +69,10 @@
 
 #define VEC_BYTES (VEC_LANES * 4)
 
+/* A vec with the compiler's operators, and one of floats. */
+typedef int32_t vec_lanes __attribute__((vector_size(VEC_BYTES)));
+typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
+
 #include "kernels/requantize-s8-tmpl.h"
 #include "kernels/stage-s8-tmpl.h"
 
@@ -72,6 +86,7 @@
 #else
 #include "kernels/conv-s8-tile-tmpl.h"
 
+#include "kernels/binary-s8-tmpl.h"
 #include "kernels/conv-s8-tmpl.h"
 #ifdef VEC_PAIRS
 #include "kernels/conv-s8-pairs-tmpl.h"
@@ -79,4 +94,6 @@
 
 #include "kernels/depthwise-s8-tmpl.h"
 #include "kernels/peak-s8-tmpl.h"
+#include "kernels/pool-s8-tmpl.h"
+#include "kernels/quantize-tmpl.h"
 #endif

@@ -100,6 +100,15 @@ struct kern_binary {
     int32_t a_mult, a_shift, b_mult, b_shift, out_mult, out_shift;
     int32_t out_min, out_max;
     float out_min_f, out_max_f;
+    /* int8 ADD and SUB, from kern_add_prepare(): the three multiplications as one,
+     *   ((a * 256 * a_lo + b * 256 * b_lo >> 15) + a * 256 * a_hi + b * 256 * b_hi + offset)
+     *   >> shift,
+     * plus out_zero, where that is equal for all bytes a and b. Nothing beyond 32 bits. */
+    struct {
+        bool is_exact;
+        int16_t a_hi, a_lo, b_hi, b_lo;
+        int32_t offset, shift;
+    } fused;
 };
 
 struct kern_softmax {
@@ -107,6 +116,7 @@ struct kern_softmax {
     int32_t mult, shift; /* int8: of beta * scale * 2^26 */
     int32_t diff_min;    /* int8 */
     float beta;          /* float */
+    int32_t exp[256];    /* int8, from kern_softmax_prepare(): exponential of -i, Q0.31 */
 };
 
 /* y = clamp(rha(x / scale) + zero) (float in) or the integer form; see tflite-int8 QUANTIZE. */
@@ -248,6 +258,11 @@ struct kernels {
 const struct kernels *kernels_get(enum tier tier);
 /* The first implementation that fits. Its position in the list is stored in plans. */
 unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct kern_conv *p);
+
+/* What is derived from the other parameters; needed before int8 kernels run. `subtract`: SUB, else
+ * ADD. Takes about 0.1 ms. */
+void kern_add_prepare(struct kern_binary *p, bool subtract);
+void kern_softmax_prepare(struct kern_softmax *p);
 
 size_t kern_lstm_scratch_size(const struct kern_lstm *p);
 size_t kern_mfcc_scratch_size(const struct kern_mfcc *p);

@@ -26,10 +26,7 @@
     X(peak_f32)
 
 /* int8 operations built from one source for every tier that has a vector layer (int8-tmpl.h). */
-#define KERN_INT8_OPS(X) X(peak_s8)
-
-/* The others. */
-#define KERN_C_OPS(X)                                                                              \
+#define KERN_INT8_OPS(X)                                                                           \
     X(avg_pool_s8)                                                                                 \
     X(max_pool_s8)                                                                                 \
     X(mean_s8)                                                                                     \
@@ -38,17 +35,21 @@
     X(mul_s8)                                                                                      \
     X(max_s8)                                                                                      \
     X(min_s8)                                                                                      \
+    X(quantize_f32_s8)                                                                             \
+    X(quantize_f32_u8)                                                                             \
+    X(dequantize_s8_f32)                                                                           \
+    X(dequantize_u8_f32)                                                                           \
+    X(peak_s8)
+
+/* The others. */
+#define KERN_C_OPS(X)                                                                              \
     X(lut_8)                                                                                       \
     X(softmax_s8)                                                                                  \
     X(softmax_s8_s16)                                                                              \
     X(softmax_f32)                                                                                 \
     X(logistic_f32)                                                                                \
     X(tanh_f32)                                                                                    \
-    X(quantize_f32_s8)                                                                             \
-    X(quantize_f32_u8)                                                                             \
     X(quantize_f32_s16)                                                                            \
-    X(dequantize_s8_f32)                                                                           \
-    X(dequantize_u8_f32)                                                                           \
     X(dequantize_s16_f32)                                                                          \
     X(requantize_s8_s16)                                                                           \
     X(requantize_s8_s32)                                                                           \

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/attributes.h"
 #include "kernels/fixedpoint.h"
 #include "kernels/list.h"
 #include "kernels/round.h"
@@ -13,37 +14,39 @@
 #define DIFF_BITS 5
 #define SUM_BITS 12
 
-static int32_t exp_of_diff(const struct kern_softmax *p, int32_t diff) {
-    return fixedpoint_exp_neg(fixedpoint_multiply(diff, p->mult, p->shift), DIFF_BITS);
+void kern_softmax_prepare(struct kern_softmax *p) {
+    for (int32_t i = 0; i < 256; i++)
+        p->exp[i] = -i < p->diff_min
+                        ? 0
+                        : fixedpoint_exp_neg(fixedpoint_multiply(-i, p->mult, p->shift), DIFF_BITS);
 }
 
-/* Probabilities of `bits` bits as signed numbers: 8 or 16. */
-static inline void softmax_row(const struct kern_softmax *p, const int8_t *x, int bits, void *y) {
+/* Probabilities of `bits` bits as signed numbers: 8 or 16. Values below diff_min take no part,
+ * which is what an exponential of 0 does. */
+static inline __attribute__((always_inline)) void
+softmax_row(const struct kern_softmax *p, const int8_t *x, const int bits, void *y) {
     const int32_t lo = -(1 << (bits - 1)), hi = (1 << (bits - 1)) - 1;
     const size_t n = (size_t)p->cols;
-    int32_t max = INT8_MIN;
+    int8_t max = INT8_MIN;
     for (size_t i = 0; i < n; i++)
         max = x[i] > max ? x[i] : max;
 
+    /* x / 2^SUM_BITS, halves up: x is not negative. */
     uint32_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        int32_t diff = x[i] - max;
-        if (diff >= p->diff_min)
-            sum += (uint32_t)fixedpoint_round_shift(exp_of_diff(p, diff), SUM_BITS);
-    }
+    for (size_t i = 0; i < n; i++)
+        sum += ((uint32_t)p->exp[max - x[i]] + (1U << (SUM_BITS - 1))) >> SUM_BITS;
     /* The maximum itself is in the sum, so it is not 0 but where rows of thousands of columns wrap
      * it. */
     const int headroom = sum ? __builtin_clz(sum) : 31;
-    const int over = SUM_BITS - headroom;
     const int32_t reciprocal =
         fixedpoint_recip_one_plus((int32_t)((sum << headroom) - ((uint32_t)1 << 31)));
-
+    /* The product is not negative either; the sum of exponentials is below 2^(31 - headroom). */
+    const int shift = MAX(SUM_BITS - headroom + 31 - bits, 0);
+    const int64_t half = shift > 0 ? (int64_t)1 << (shift - 1) : 0;
     for (size_t i = 0; i < n; i++) {
-        int32_t diff = x[i] - max, v = lo;
-        if (diff >= p->diff_min) {
-            v = fixedpoint_high_mul(reciprocal, exp_of_diff(p, diff));
-            v = clamp_s32(fixedpoint_round_shift(v, over + 31 - bits) + lo, lo, hi);
-        }
+        const int64_t product =
+            ((int64_t)reciprocal * p->exp[max - x[i]] + ((int64_t)1 << 30)) >> 31;
+        const int32_t v = clamp_s64(((product + half) >> shift) + lo, lo, hi);
         if (bits == 8)
             ((int8_t *)y)[i] = (int8_t)v;
         else

@@ -105,6 +105,7 @@ int plan_softmax(struct plan *plan) {
         double m = (double)op->softmax.beta * (double)tensor_scale(x) * (1 << 26);
         fixedpoint_quantize(fmin(m, (double)((1 << 30) - 1)), &p.mult, &p.shift);
         p.diff_min = -(int32_t)floor(31.0 * (1 << 26) / ldexp(1.0, p.shift));
+        kern_softmax_prepare(&p);
     }
     bool to_s16 = plan_out(plan, 0)->dtype == DTYPE_INT16;
     enum step_fn fn = !s8 ? STEP_SOFTMAX_F32 : to_s16 ? STEP_SOFTMAX_S8_S16 : STEP_SOFTMAX_S8;
@@ -220,8 +221,10 @@ int plan_binary(struct plan *plan) {
         p.a_zero = a->quant.zero_point;
         p.b_zero = b->quant.zero_point;
         p.out_zero = y->quant.zero_point;
-        if (op->kind == OP_ADD || op->kind == OP_SUB)
+        if (op->kind == OP_ADD || op->kind == OP_SUB) {
             add_multipliers(a, b, y, op->kind == OP_SUB, &p);
+            kern_add_prepare(&p, op->kind == OP_SUB);
+        }
         if (op->kind == OP_MUL)
             fixedpoint_quantize((double)tensor_scale(a) * (double)tensor_scale(b) /
                                     (double)tensor_scale(y),

@@ -108,3 +108,61 @@ static inline void vec_put(int8_t *y, vec bytes, unsigned vectors, unsigned part
     else
         _mm_storeh_pd((void *)y, _mm_castsi128_pd(half));
 }
+
+static inline vec vec_load_some(const void *p, size_t n) {
+    int8_t bytes[sizeof(vec)] = {0};
+    memcpy(bytes, p, n);
+    return vec_load(bytes);
+}
+
+static inline void vec_store_some(void *p, vec v, size_t n) {
+    int8_t bytes[sizeof(vec)];
+    vec_store(bytes, v);
+    memcpy(p, bytes, n);
+}
+
+static inline vec vec_set1_byte(int8_t v) {
+    return _mm256_set1_epi8(v);
+}
+
+static inline vec vec_max_bytes(vec a, vec b) {
+    return _mm256_max_epi8(a, b);
+}
+
+static inline vec vec_min_bytes(vec a, vec b) {
+    return _mm256_min_epi8(a, b);
+}
+
+static inline void vec_widen_16(const vec x[2], vec ret[4]) {
+    for (unsigned i = 0; i < 2; i++) {
+        ret[2 * i] = _mm256_srai_epi32(_mm256_unpacklo_epi16(x[i], x[i]), 16);
+        ret[2 * i + 1] = _mm256_srai_epi32(_mm256_unpackhi_epi16(x[i], x[i]), 16);
+    }
+}
+
+static inline void vec_widen(vec bytes, vec ret[4]) {
+    const vec words[2] = {_mm256_srai_epi16(_mm256_unpacklo_epi8(bytes, bytes), 8),
+                          _mm256_srai_epi16(_mm256_unpackhi_epi8(bytes, bytes), 8)};
+    vec_widen_16(words, ret);
+}
+
+static inline void vec_sum_bytes(vec sum[2], vec a, vec b) {
+    const vec ones = _mm256_set1_epi8(1);
+    sum[0] = _mm256_add_epi16(sum[0], _mm256_maddubs_epi16(ones, _mm256_unpacklo_epi8(a, b)));
+    sum[1] = _mm256_add_epi16(sum[1], _mm256_maddubs_epi16(ones, _mm256_unpackhi_epi8(a, b)));
+}
+
+typedef vec vec_pair;
+
+static inline vec_pair vec_pair_set1(int16_t a, int16_t b) {
+    return _mm256_set1_epi32((uint16_t)a | (int32_t)b * 65536);
+}
+
+static inline void vec_pairs(vec a, vec b, vec_pair ret[4]) {
+    const vec zero = _mm256_setzero_si256();
+    const vec lo = _mm256_unpacklo_epi8(a, b), hi = _mm256_unpackhi_epi8(a, b);
+    ret[0] = _mm256_unpacklo_epi8(zero, lo);
+    ret[1] = _mm256_unpackhi_epi8(zero, lo);
+    ret[2] = _mm256_unpacklo_epi8(zero, hi);
+    ret[3] = _mm256_unpackhi_epi8(zero, hi);
+}

@@ -46,3 +46,7 @@ static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t 
         vec_store(dst + (2 * half + 1) * sizeof(vec), _mm256_unpackhi_epi16(a, b));
     }
 }
+
+static inline vec vec_dot_pairs(vec acc, vec_pair x, vec_pair w) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
+}

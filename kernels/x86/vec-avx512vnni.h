@@ -172,3 +172,61 @@ static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t 
     vec_store(dst + 2 * sizeof(vec), _mm512_unpacklo_epi16(ab_hi, cd_hi));
     vec_store(dst + 3 * sizeof(vec), _mm512_unpackhi_epi16(ab_hi, cd_hi));
 }
+
+static inline vec vec_load_some(const void *p, size_t n) {
+    return _mm512_maskz_loadu_epi8(~0ULL >> (64 - n), p);
+}
+
+static inline void vec_store_some(void *p, vec v, size_t n) {
+    _mm512_mask_storeu_epi8(p, ~0ULL >> (64 - n), v);
+}
+
+static inline vec vec_set1_byte(int8_t v) {
+    return _mm512_set1_epi8(v);
+}
+
+static inline vec vec_max_bytes(vec a, vec b) {
+    return _mm512_max_epi8(a, b);
+}
+
+static inline vec vec_min_bytes(vec a, vec b) {
+    return _mm512_min_epi8(a, b);
+}
+
+static inline void vec_widen_16(const vec x[2], vec ret[4]) {
+    for (unsigned i = 0; i < 2; i++) {
+        ret[2 * i] = _mm512_srai_epi32(_mm512_unpacklo_epi16(x[i], x[i]), 16);
+        ret[2 * i + 1] = _mm512_srai_epi32(_mm512_unpackhi_epi16(x[i], x[i]), 16);
+    }
+}
+
+static inline void vec_widen(vec bytes, vec ret[4]) {
+    const vec words[2] = {_mm512_srai_epi16(_mm512_unpacklo_epi8(bytes, bytes), 8),
+                          _mm512_srai_epi16(_mm512_unpackhi_epi8(bytes, bytes), 8)};
+    vec_widen_16(words, ret);
+}
+
+static inline void vec_sum_bytes(vec sum[2], vec a, vec b) {
+    const vec ones = _mm512_set1_epi8(1);
+    sum[0] = _mm512_add_epi16(sum[0], _mm512_maddubs_epi16(ones, _mm512_unpacklo_epi8(a, b)));
+    sum[1] = _mm512_add_epi16(sum[1], _mm512_maddubs_epi16(ones, _mm512_unpackhi_epi8(a, b)));
+}
+
+typedef vec vec_pair;
+
+static inline vec_pair vec_pair_set1(int16_t a, int16_t b) {
+    return _mm512_set1_epi32((uint16_t)a | (int32_t)b * 65536);
+}
+
+static inline void vec_pairs(vec a, vec b, vec_pair ret[4]) {
+    const vec zero = _mm512_setzero_si512();
+    const vec lo = _mm512_unpacklo_epi8(a, b), hi = _mm512_unpackhi_epi8(a, b);
+    ret[0] = _mm512_unpacklo_epi8(zero, lo);
+    ret[1] = _mm512_unpackhi_epi8(zero, lo);
+    ret[2] = _mm512_unpacklo_epi8(zero, hi);
+    ret[3] = _mm512_unpackhi_epi8(zero, hi);
+}
+
+static inline vec vec_dot_pairs(vec acc, vec_pair x, vec_pair w) {
+    return _mm512_dpwssd_epi32(acc, x, w);
+}

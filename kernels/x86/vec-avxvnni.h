@@ -47,3 +47,7 @@ static inline void vec_interleave(char *dst, const vec_staged *const *x, size_t 
     vec_store(dst + 2 * sizeof(vec), _mm256_unpacklo_epi16(ab_hi, cd_hi));
     vec_store(dst + 3 * sizeof(vec), _mm256_unpackhi_epi16(ab_hi, cd_hi));
 }
+
+static inline vec vec_dot_pairs(vec acc, vec_pair x, vec_pair w) {
+    return _mm256_dpwssd_avx_epi32(acc, x, w);
+}

@@ -4,6 +4,7 @@
  */
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/attributes.h"
@@ -51,6 +52,19 @@ static void random_scales(struct check *c, struct kern_binary *p) {
     p->out_max_f = check_between(c, 0, 1) ? 6 : INFINITY;
 }
 
+/* Every other case by the one sum of products, if it is exact, the rest in three steps. */
+static void prepare(unsigned i, const char *op, struct kern_binary *p) {
+    const bool add = !strcmp(op, "add_s8"), subtract = !strcmp(op, "sub_s8");
+    if (i % 2 == 0 && (add || subtract))
+        kern_add_prepare(p, subtract);
+}
+
+static const struct {
+    const char *name;
+    size_t n;
+} bench_sizes[] = {{"8x8x64", 4096}, {"16x16x32", 8192}, {"32x32x16", 16384},
+                   {"8x8x64", 4096}, {"16x16x32", 8192}, {"32x32x16", 16384}};
+
 #define BINARY(op, type, fill, compare)                                                            \
     void check_##op(struct check *c) {                                                             \
         for (unsigned i = 0; i < CASES; i++) {                                                     \
@@ -59,6 +73,7 @@ static void random_scales(struct check *c, struct kern_binary *p) {
             c->at_start = i % 2;                                                                   \
             random_broadcast(c, i, &p, &a_size, &b_size);                                          \
             random_scales(c, &p);                                                                  \
+            prepare(i, #op, &p);                                                                   \
             check_describe(c, "%s " #op " case %u", tier_name(c->tier), i);                        \
             const size_t n = elements(&p);                                                         \
             type *a = check_input(c, a_size * sizeof(type));                                       \
@@ -81,6 +96,22 @@ static void random_scales(struct check *c, struct kern_binary *p) {
                 compare;                                                                           \
             }                                                                                      \
             check_done(c);                                                                         \
+        }                                                                                          \
+        for (size_t s = 0; c->bench && s < ARRAY_SIZE(bench_sizes); s++) {                         \
+            enum { N = 32 * 32 * 16 };                                                             \
+            static type a[N], b[N], y[N];                                                          \
+            const size_t n = bench_sizes[s].n;                                                     \
+            struct kern_binary p = {.n_dims = 1, .a_stride = {1}, .b_stride = {1}};                \
+            p.dims[0] = (int32_t)n;                                                                \
+            random_scales(c, &p);                                                                  \
+            prepare(s / 3, #op, &p);                                                               \
+            fill(c, a, n, FILL_RANDOM);                                                            \
+            fill(c, b, n, FILL_RANDOM);                                                            \
+            double r = CHECK_TIME(kernels_get(TIER_C)->op(&p, a, b, y));                           \
+            char name[64];                                                                         \
+            snprintf(name, sizeof(name), #op " %s%s", bench_sizes[s].name,                         \
+                     p.fused.is_exact ? " fused" : "");                                            \
+            check_bench_print(c, name, CHECK_TIME(c->new->op(&p, a, b, y)), r, (double)n, "elem"); \
         }                                                                                          \
     }
 
@@ -113,6 +144,20 @@ BINARY_F32(min_f32)
             call_ref;                                                                              \
             call_new;                                                                              \
             compare;                                                                               \
+            check_done(c);                                                                         \
+        }                                                                                          \
+        for (size_t i = 0; c->bench && i < 2; i++) {                                               \
+            const size_t n = i ? 27648 : 490;                                                      \
+            static in_type x[27648];                                                               \
+            static out_type y[27648], e[27648];                                                    \
+            fill(c, x, n, FILL_RANDOM);                                                            \
+            prepare;                                                                               \
+            const struct kernels *all = c->ref;                                                    \
+            c->ref = kernels_get(TIER_C);                                                          \
+            const double r = CHECK_TIME(call_ref);                                                 \
+            c->ref = all;                                                                          \
+            check_bench_print(c, i ? #op " 27648" : #op " 490", CHECK_TIME(call_new), r,           \
+                              (double)n, "elem");                                                  \
             check_done(c);                                                                         \
         }                                                                                          \
     }
@@ -156,7 +201,8 @@ UNARY_IN_PLACE(lut_8, uint8_t, fill_u8, const uint8_t *table = random_table(c),
 /* Any multiplier, sometimes one that sends everything to the ends of the range. */
 static struct kern_quantize random_quantize(struct check *c, int32_t lo, int32_t hi) {
     struct kern_quantize p = {
-        .scale = (float)(random_unit(&c->random) * 0.1 + 1e-5),
+        /* sometimes 1, so that halves are halves */
+        .scale = check_between(c, 0, 2) ? (float)(random_unit(&c->random) * 0.1 + 1e-5) : 1,
         .zero = check_between(c, lo, hi),
         .in_zero = check_between(c, -128, 127),
         .out_zero = check_between(c, -128, 127),
@@ -172,9 +218,26 @@ static struct kern_quantize random_quantize(struct check *c, int32_t lo, int32_t
     UNARY(op, in_type, out_type, fill, const struct kern_quantize p = random_quantize(c, lo, hi),  \
           c->ref->op(&p, x, e, n), c->new->op(&p, x, y, n), check_equal(c, e, y, n, sizeof(*y)))
 
-QUANTIZE(quantize_f32_s8, float, int8_t, check_fill_f32, -128, 127)
-QUANTIZE(quantize_f32_u8, float, uint8_t, check_fill_f32, 0, 255)
-QUANTIZE(quantize_f32_s16, float, int16_t, check_fill_f32, -32768, 32767)
+/* Real values, some of them special, halves and their neighbours. */
+static void fill_quantized(struct check *c, float *x, size_t n, enum check_fill fill) {
+    static const float special[] = {NAN,   -NAN,     INFINITY, -INFINITY, 0.0F,     -0.0F,
+                                    1e38F, -1e38F,   1e-42F,   3e9F,      -3e9F,    2147483648.0F,
+                                    1024,  1023.99F, -1024,    0x1p-149F, -0x1p-30F};
+    check_fill_f32(c, x, n, fill);
+    for (size_t i = 0; i < n; i++) {
+        const int32_t kind = check_between(c, 0, 9);
+        if (kind == 0)
+            x[i] = special[check_between(c, 0, ARRAY_SIZE(special) - 1)];
+        else if (kind == 1)
+            x[i] = (float)check_between(c, -600, 600) / 2;
+        else if (kind == 2)
+            x[i] = nextafterf((float)check_between(c, -600, 600) / 2, x[i]);
+    }
+}
+
+QUANTIZE(quantize_f32_s8, float, int8_t, fill_quantized, -128, 127)
+QUANTIZE(quantize_f32_u8, float, uint8_t, fill_quantized, 0, 255)
+QUANTIZE(quantize_f32_s16, float, int16_t, fill_quantized, -32768, 32767)
 QUANTIZE(dequantize_s8_f32, int8_t, float, check_fill_s8, -128, 127)
 QUANTIZE(dequantize_u8_f32, uint8_t, float, fill_u8, 0, 255)
 QUANTIZE(dequantize_s16_f32, int16_t, float, check_fill_s16, -32768, 32767)
@@ -194,6 +257,7 @@ static struct kern_softmax random_softmax(struct check *c, unsigned i) {
     double m = fmin(random_unit(&c->random) * 0.5 * 67108864, 1073741823);
     fixedpoint_quantize(m, &p.mult, &p.shift);
     p.diff_min = (int32_t)-floor(31 * 67108864.0 / ldexp(1, p.shift));
+    kern_softmax_prepare(&p);
     return p;
 }
 
@@ -213,6 +277,16 @@ static struct kern_softmax random_softmax(struct check *c, unsigned i) {
             c->new->op(&p, x, y);                                                                  \
             compare;                                                                               \
             check_done(c);                                                                         \
+        }                                                                                          \
+        if (c->bench) {                                                                            \
+            struct kern_softmax p = random_softmax(c, 0);                                          \
+            p.rows = 1;                                                                            \
+            p.cols = 12;                                                                           \
+            type x[12];                                                                            \
+            out_type y[12];                                                                        \
+            fill(c, x, 12, FILL_RANDOM);                                                           \
+            check_bench_print(c, #op " 12", CHECK_TIME(c->new->op(&p, x, y)),                      \
+                              CHECK_TIME(kernels_get(TIER_C)->op(&p, x, y)), 12, "elem");          \
         }                                                                                          \
     }
 

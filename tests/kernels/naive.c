@@ -231,7 +231,8 @@ void kern_softmax_f32_naive(const struct kern_softmax *p, const float *x, float 
     void kern_quantize_f32_##name##_naive(const struct kern_quantize *p, const float *x, type *y,  \
                                           size_t n) {                                              \
         for (size_t i = 0; i < n; i++) {                                                           \
-            double q = round((double)(x[i] / p->scale)) + p->zero;                                 \
+            float v = x[i] / p->scale;                                                             \
+            double q = (isnan(v) ? 0 : round((double)v)) + p->zero;                                \
             y[i] = (type)fmin(fmax(q, p->out_min), p->out_max);                                    \
         }                                                                                          \
     }                                                                                              \
