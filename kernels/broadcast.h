@@ -11,7 +11,7 @@
 
 #include "kernels/kernels.h"
 
-/* The axes with neighbours joined where both operands allow it. */
+/* The axes as sizes of this machine. They are joined already. */
 struct broadcast {
     int n_dims; /* at least 1 */
     size_t dims[KERN_MAX_DIMS];
@@ -19,20 +19,11 @@ struct broadcast {
 };
 
 static inline void broadcast_init(struct broadcast *b, const struct kern_binary *p) {
-    b->n_dims = 1;
-    b->dims[0] = 1;
-    b->a_stride[0] = b->b_stride[0] = 0;
+    b->n_dims = p->n_dims;
     for (int32_t d = 0; d < p->n_dims; d++) {
-        const ptrdiff_t n = p->dims[d], a = p->a_stride[d], c = p->b_stride[d];
-        if (n == 1)
-            continue;
-        const int last = b->n_dims - 1;
-        const bool joins =
-            b->dims[last] == 1 || (b->a_stride[last] == a * n && b->b_stride[last] == c * n);
-        const int at = joins ? last : b->n_dims++;
-        b->dims[at] = (joins ? b->dims[at] : 1) * (size_t)n;
-        b->a_stride[at] = a;
-        b->b_stride[at] = c;
+        b->dims[d] = (size_t)p->dims[d];
+        b->a_stride[d] = p->a_stride[d];
+        b->b_stride[d] = p->b_stride[d];
     }
 }
 

@@ -3,37 +3,14 @@
  * Moving data: boxes with strides (transpose, slice, concatenation, padding) and filling.
  */
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/list.h"
 
-/* The axes with neighbours joined: the innermost is as long as the layout allows. */
-struct box {
-    int n_dims; /* at least 1 */
-    int64_t count[KERN_MAX_DIMS + 1], src[KERN_MAX_DIMS + 1], dst[KERN_MAX_DIMS + 1];
-};
-
-static void box_init(struct box *b, const struct kern_copy *p) {
-    *b = (struct box){.n_dims = 1, .count = {1}, .src = {p->elem_size}, .dst = {p->elem_size}};
-    for (int32_t d = 0; d < p->n_dims; d++) {
-        const int64_t n = p->count[d], src = p->src_stride[d], dst = p->dst_stride[d];
-        if (n == 1)
-            continue;
-        const int last = b->n_dims - 1;
-        const bool joins =
-            b->count[last] == 1 || (b->src[last] == src * n && b->dst[last] == dst * n);
-        const int at = joins ? last : b->n_dims++;
-        b->count[at] = (joins ? b->count[at] : 1) * n;
-        b->src[at] = src;
-        b->dst[at] = dst;
-    }
-}
-
 /* One run of the innermost axis. A constant size makes the memcpy a plain load and store. */
-static void copy_run(const struct box *b, int32_t elem_size, const char *src, char *dst) {
-    const int last = b->n_dims - 1;
-    const int64_t n = b->count[last], s = b->src[last], d = b->dst[last];
+static void copy_run(const struct kern_copy *p, const char *src, char *dst) {
+    const int32_t last = p->n_dims - 1, elem_size = p->elem_size;
+    const int64_t n = p->count[last], s = p->src_stride[last], d = p->dst_stride[last];
     if (s == elem_size && d == elem_size) {
         memcpy(dst, src, (size_t)n * (size_t)elem_size);
         return;
@@ -63,20 +40,18 @@ void kern_copy_nd_c(const struct kern_copy *p, const void *x, void *y) {
         if (p->count[d] <= 0)
             return;
     }
-    struct box b;
-    box_init(&b, p);
-    int64_t at[KERN_MAX_DIMS + 1] = {0};
+    int64_t at[KERN_MAX_DIMS] = {0};
     int64_t src = p->src_offset, dst = p->dst_offset;
     for (;;) {
-        copy_run(&b, p->elem_size, (const char *)x + src, (char *)y + dst);
-        int d = b.n_dims - 2;
+        copy_run(p, (const char *)x + src, (char *)y + dst);
+        int32_t d = p->n_dims - 2;
         for (; d >= 0; d--) {
-            src += b.src[d];
-            dst += b.dst[d];
-            if (++at[d] < b.count[d])
+            src += p->src_stride[d];
+            dst += p->dst_stride[d];
+            if (++at[d] < p->count[d])
                 break;
-            src -= b.src[d] * at[d];
-            dst -= b.dst[d] * at[d];
+            src -= p->src_stride[d] * at[d];
+            dst -= p->dst_stride[d] * at[d];
             at[d] = 0;
         }
         if (d < 0)

@@ -90,9 +90,10 @@ struct kern_mean {
     int32_t in_zero, out_zero;
 };
 
-/* Two operands, numpy broadcasting: stride 0 where a dim is broadcast. Strides are in elements. */
+/* Two operands, numpy broadcasting: stride 0 where a dim is broadcast. Strides are in elements. The
+ * innermost axis is one loop: who makes this joins neighbouring axes where both operands allow it. */
 struct kern_binary {
-    int32_t n_dims;
+    int32_t n_dims;              /* at least 1 */
     int32_t dims[KERN_MAX_DIMS]; /* of the output */
     int32_t a_stride[KERN_MAX_DIMS], b_stride[KERN_MAX_DIMS];
     /* int8 ADD and SUB: left shift 20; MUL uses out_* only; MAXIMUM, MINIMUM none */
@@ -128,9 +129,10 @@ struct kern_quantize {
     int32_t out_min, out_max; /* the output type's range; INT32 needs no clamp beyond its own */
 };
 
-/* Copies an n-dimensional box. Strides and offsets are in bytes and may be negative. */
+/* Copies an n-dimensional box. Strides and offsets are in bytes and may be negative. As above, axes
+ * are joined already, and the innermost is the one best walked in one loop. */
 struct kern_copy {
-    int32_t n_dims;
+    int32_t n_dims;    /* at least 1 */
     int32_t elem_size; /* 1, 2, 4 or 8 */
     int32_t count[KERN_MAX_DIMS];
     int64_t src_stride[KERN_MAX_DIMS], dst_stride[KERN_MAX_DIMS];

@@ -38,8 +38,33 @@ static void merge_copy(struct kern_copy *p) {
     p->n_dims = n;
 }
 
+static void swap_axes(struct kern_copy *p, int32_t a, int32_t b) {
+    struct kern_copy old = *p;
+    p->count[a] = old.count[b];
+    p->count[b] = old.count[a];
+    p->src_stride[a] = old.src_stride[b];
+    p->src_stride[b] = old.src_stride[a];
+    p->dst_stride[a] = old.dst_stride[b];
+    p->dst_stride[b] = old.dst_stride[a];
+}
+
+/* The order of a copy is free: innermost is what is contiguous on both sides, else the longest axis. */
+static void order_copy(struct kern_copy *p) {
+    int32_t best = p->n_dims - 1;
+    for (int32_t d = 0; d < p->n_dims; d++) {
+        if (p->src_stride[d] == p->elem_size && p->dst_stride[d] == p->elem_size) {
+            best = d;
+            break;
+        }
+        if (p->count[d] > p->count[best])
+            best = d;
+    }
+    swap_axes(p, best, p->n_dims - 1);
+}
+
 static int plan_copy_nd(struct plan *plan, struct kern_copy *p, uint32_t x, uint32_t y) {
     merge_copy(p);
+    order_copy(p);
     return plan_step(plan, &(struct step_args){.fn = STEP_COPY_ND,
                                                .params = p,
                                                .params_size = sizeof(*p),
