@@ -5,7 +5,7 @@
 # To build and run.
 BUILD_PACKAGES=(
     gcc libc6-dev meson ninja-build pkg-config
-    libcjson-dev libinih-dev libkissfft-dev libopenblas-dev libpng-dev libsndfile1-dev
+    libcjson-dev libinih-dev libopenblas-dev libpng-dev libsndfile1-dev
     libsystemd-dev libuv1-dev
 )
 # To test, beyond that.
@@ -15,7 +15,7 @@ FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 NSPAWN_PACKAGES=(debootstrap systemd-container)
 AARCH64_PACKAGES=(
     gcc-aarch64-linux-gnu qemu-user-static
-    check:arm64 libc6-dev:arm64 libcjson-dev:arm64 libinih-dev:arm64 libkissfft-dev:arm64 libopenblas-dev:arm64
+    check:arm64 libc6-dev:arm64 libcjson-dev:arm64 libinih-dev:arm64 libopenblas-dev:arm64
     libpng-dev:arm64 libsndfile1-dev:arm64 libsystemd-dev:arm64 libuv1-dev:arm64
 )
 

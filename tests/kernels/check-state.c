@@ -194,7 +194,8 @@ void check_svdf_f32(struct check *c) {
     }
 }
 
-/* Silence, quiet and loud noise, a constant, a tone in noise. */
+/* Silence, quiet and loud noise, a constant, a tone in noise, a tone alone. */
+#define SIGNALS 6
 static int16_t signal(struct check *c, unsigned kind, int32_t i) {
     switch (kind) {
     case 0:
@@ -205,12 +206,14 @@ static int16_t signal(struct check *c, unsigned kind, int32_t i) {
         return (int16_t)check_between(c, -32768, 32767);
     case 3:
         return (int16_t)(100 + check_between(c, -1, 1));
-    default:
+    case 4:
         return (int16_t)(3000 * sin(0.37 * i) + check_between(c, -30, 30));
+    default:
+        return (int16_t)(32767 * sin(0.37 * i));
     }
 }
 
-#define MFCC_BOUND 1e-3
+#define MFCC_BOUND 1e-6
 
 void check_mfcc(struct check *c) {
     struct kern_mfcc p = {
@@ -227,9 +230,9 @@ void check_mfcc(struct check *c) {
         .high_hz = 4000,
         .floor = 1e-12F,
     };
-    for (unsigned i = 0; i < 10; i++) {
-        p.in_is_s16 = i < 5;
-        p.samples = i % 5 == 4 ? 16000 : 480 + 320;
+    for (unsigned i = 0; i < 2 * SIGNALS; i++) {
+        p.in_is_s16 = i < SIGNALS;
+        p.samples = i % SIGNALS == 4 ? 16000 : 480 + 320;
         const size_t samples = (size_t)p.samples;
         const size_t frames = (samples - (size_t)p.frame) / (size_t)p.hop + 1;
         const size_t n = frames * (size_t)p.coefficients;
@@ -241,7 +244,7 @@ void check_mfcc(struct check *c) {
         void *scratch = check_output(c, kern_mfcc_scratch_size(&p));
         float *y = check_output(c, n * sizeof(*y)), *e = check_output(c, n * sizeof(*e));
         for (int32_t s = 0; s < p.samples; s++) {
-            s16[s] = signal(c, i % 5, s);
+            s16[s] = signal(c, i % SIGNALS, s);
             f32[s] = (float)s16[s] / 32768;
         }
         kern_mfcc_tables(&p, tables);

@@ -22,7 +22,7 @@
 #define WAV_HEADER 44
 #define SAMPLES 16000
 #define FEATURES (49 * 10)
-#define BOUND 1e-3
+#define BOUND 1e-5
 
 static const struct kern_mfcc params = {
     .samples = SAMPLES,
