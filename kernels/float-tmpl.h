@@ -3,8 +3,8 @@
  * The float kernels as one source for all tiers. A tier's file defines
  *   KERN_SUFFIX      the tier's name in the functions' names,
  *   KERN_VECTOR      bytes of its vectors,
- *   KERN_ROWS        pixels of a tile of the matrix product: with two vectors each they must fit
- *                    the registers,
+ *   KERN_ROWS_1, _2, _4  pixels of a tile of 1, 2 and 4 vectors of output channels that the
+ *                    registers hold; KERN_ROWS_4 0: there are no such tiles,
  *   KERN_MIN_MACS    the smallest product worth the tier's instructions; smaller ones are left to
  *                    the C reference, whose rounding they then share,
  *   KERN_SPLIT_SUMS  1 where a sum may be split over several registers; 0 keeps the reference's
@@ -19,10 +19,16 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "kernels/conv-shape.h"
+#include "kernels/conv-tiles.h"
 #include "kernels/im2col.h"
 #include "kernels/list.h"
 #include "kernels/names.h"
 #include "kernels/round.h"
+
+#include "kernels/vec-f32-tmpl.h"
+
+#include "kernels/conv-f32-tile-tmpl.h"
 
 #include "kernels/conv-f32-tmpl.h"
 #include "kernels/depthwise-f32-tmpl.h"

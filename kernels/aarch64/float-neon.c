@@ -5,7 +5,9 @@
 
 #define KERN_SUFFIX neon
 #define KERN_VECTOR 16
-#define KERN_ROWS 8
+#define KERN_ROWS_1 12
+#define KERN_ROWS_2 12
+#define KERN_ROWS_4 6
 #define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
 
