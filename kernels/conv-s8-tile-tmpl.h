@@ -142,11 +142,20 @@ static void conv_row_tiles(struct conv_tile *t, size_t width, const conv_tile_fn
     }
 }
 
+#ifdef VEC_SLIDE
+#include "kernels/conv-s8-slide-tmpl.h"
+#else
+#define conv_slides(t) false
+#define slide_tiles_1 conv_tiles_1
+#define slide_tiles_2 conv_tiles_2
+#endif
+
 static void conv_row(struct conv_tile *t, size_t width, unsigned vectors) {
+    const bool slides = conv_slides(t);
     if (vectors == 4)
         conv_row_tiles(t, width, conv_tiles_4, ARRAY_SIZE(conv_tiles_4));
     else if (vectors == 2)
-        conv_row_tiles(t, width, conv_tiles_2, ARRAY_SIZE(conv_tiles_2));
+        conv_row_tiles(t, width, slides ? slide_tiles_2 : conv_tiles_2, ARRAY_SIZE(conv_tiles_2));
     else
-        conv_row_tiles(t, width, conv_tiles_1, ARRAY_SIZE(conv_tiles_1));
+        conv_row_tiles(t, width, slides ? slide_tiles_1 : conv_tiles_1, ARRAY_SIZE(conv_tiles_1));
 }

@@ -45,6 +45,8 @@
  *                      sums saturated to 16 bits; lanes of `scale` in the order of the 16-bit
  *                      vectors, in each 128 bits four of one vector and four of the next,
  *   vec_flat_order     brings the bytes of a flat block into the elements' order.
+ * A layer with 32 registers, VEC_ROWS_1 and _2 of 12, where loads set the pace of such tiles defines
+ * VEC_SLIDE (conv-s8-slide-tmpl.h).
  * A layer of vectors so wide that few channels leave them half empty defines VEC_PAIRS, half of
  * VEC_LANES, and gives
  *   vec_broadcast_pair the eight bytes at an address, into every pair of lanes,

@@ -16,6 +16,7 @@
 #define VEC_ROWS_2 12
 #define VEC_ROWS_4 6
 #define VEC_BLOCK 4
+#define VEC_SLIDE 1
 #define VEC_REGISTER "v"
 
 typedef uint8_t vec_staged;
