@@ -17,9 +17,8 @@
 /* What a run derives from the parameters. */
 struct conv_shape {
     size_t out_h, out_w; /* a 1x1 over everything is one row */
-    size_t in_h, in_w, in_c;
+    size_t in_c;
     size_t kernel_h, stride_h, stride_w, dilation_h;
-    size_t pad_top, pad_left;
     size_t runs_x, run_length; /* runs of one kernel row */
     size_t run_step;           /* from one to the next, in staged values */
     size_t groups;             /* of a run */
@@ -32,15 +31,11 @@ static struct conv_shape conv_shape(const struct kern_conv *given) {
     struct conv_shape s = {
         .out_h = (size_t)p.out_h,
         .out_w = (size_t)p.out_w,
-        .in_h = (size_t)p.in_h,
-        .in_w = (size_t)p.in_w,
         .in_c = (size_t)p.in_c,
         .kernel_h = (size_t)p.kernel_h,
         .stride_h = (size_t)p.stride_h,
         .stride_w = (size_t)p.stride_w,
         .dilation_h = (size_t)p.dilation_h,
-        .pad_top = (size_t)p.pad_top,
-        .pad_left = (size_t)p.pad_left,
     };
     s.runs_x = dilation_w == 1 ? 1 : kernel_w;
     s.run_length = dilation_w == 1 ? kernel_w * s.in_c : s.in_c;

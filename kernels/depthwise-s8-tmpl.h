@@ -7,34 +7,42 @@
  * the end of a row does. Weights and constants depend on an element's channel and repeat after
  * `sets` blocks.
  *
- * Each input row goes two steps. It is staged: padded, for a stride_w > 1 split into phases (the
- * columns x with the same x % stride_w), so that neighbouring outputs have neighbouring inputs at
- * every tap. Then its taps are interleaved: VEC_GROUP of one element become the lane that vec_dot()
- * takes. A ring keeps the interleaved rows, as kernel_h output rows read each. Some output rows are
- * computed at a time: they share the loads of weights and constants.
+ * An input row takes these steps, all rows of a few output rows together, so that reads that fit no
+ * single write find the writes done:
+ *   staged       padded, as for any convolution;
+ *   split        for a stride: into phases (columns x of the same x % stride_w), so that
+ *                neighbouring outputs have neighbouring inputs at every tap; channels with several
+ *                outputs are repeated;
+ *   interleaved  VEC_GROUP taps of one element become the lane that vec_dot() takes.
+ * A ring keeps the interleaved rows, as kernel_h output rows read each.
  *
- * Packed block: the kind of requantization, then for each set its constants (requantize-s8-tmpl.h)
- * and weights [kernel_h][groups][4 vectors][lanes][VEC_GROUP], missing taps zero.
+ * Packed block: the shape, the place of each tap in a row to be interleaved, then for each set its
+ * constants (requantize-s8-tmpl.h) and weights [kernel_h][groups][4 vectors][lanes][VEC_GROUP],
+ * missing taps zero.
  */
 
 #define FLAT (4 * (size_t)VEC_LANES)
-#define DEPTHWISE_ROWS 2
-#define DEPTHWISE_HEADER KERN_PACK_ALIGN
 
+/* Output rows at a time: they share loads. */
+#define DEPTHWISE_ROWS 2
+
+/* What a run derives from the parameters. */
 struct depthwise_shape {
-    size_t in_h, in_w, out_h, out_w;
-    size_t channels, multiplier; /* staged channels are those of the output */
+    struct stage_input in;
+    size_t channels, multiplier; /* of the output; of them for each of the input */
     size_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-    size_t pad_top, pad_left;
-    size_t values;        /* of an output row */
-    size_t blocks, sets;  /* of an output row */
-    size_t groups;        /* of a kernel row */
-    size_t phases;        /* that some tap reads */
-    size_t phase_pixels;  /* staged */
-    size_t phase_values;  /* from one phase to the next */
-    size_t window;        /* input rows under DEPTHWISE_ROWS output rows */
-    size_t staged_values; /* of an input row */
-    size_t row_bytes;     /* of an interleaved row */
+    size_t out_h, values; /* output rows; values of each */
+    size_t blocks, sets;
+    size_t groups; /* of a kernel row */
+    size_t window; /* input rows under DEPTHWISE_ROWS output rows */
+    bool split;
+    size_t staged_pixels, staged_values; /* of an input row; with room for what is read beyond */
+    size_t phases, phase_pixels;         /* phases that some tap reads */
+    size_t phase_values;                 /* from one phase to the next */
+    size_t row_bytes;                    /* of an interleaved row */
+    size_t taps_at, sets_at, set_bytes;  /* in the packed block */
+    size_t split_at, ring_at, rows_at;   /* in scratch, after the staged rows */
+    uint32_t kind;                       /* enum requantize; pack() finds out */
 };
 
 static size_t depthwise_gcd(size_t a, size_t b) {
@@ -49,10 +57,7 @@ static size_t depthwise_gcd(size_t a, size_t b) {
 static struct depthwise_shape depthwise_shape(const struct kern_conv *given) {
     const struct kern_conv p = stage_as_row(given);
     struct depthwise_shape s = {
-        .in_h = (size_t)p.in_h,
-        .in_w = (size_t)p.in_w,
-        .out_h = (size_t)p.out_h,
-        .out_w = (size_t)p.out_w,
+        .in = stage_input(&p),
         .channels = (size_t)p.out_c,
         .multiplier = (size_t)(p.out_c / p.in_c),
         .kernel_h = (size_t)p.kernel_h,
@@ -61,26 +66,32 @@ static struct depthwise_shape depthwise_shape(const struct kern_conv *given) {
         .stride_w = (size_t)p.stride_w,
         .dilation_h = (size_t)p.dilation_h,
         .dilation_w = (size_t)p.dilation_w,
-        .pad_top = (size_t)p.pad_top,
-        .pad_left = (size_t)p.pad_left,
+        .out_h = (size_t)p.out_h,
     };
-    const size_t last_tap = (s.kernel_w - 1) * s.dilation_w;
-    s.values = s.out_w * s.channels;
+    const size_t out_w = (size_t)p.out_w, last_tap = (s.kernel_w - 1) * s.dilation_w;
+    s.values = out_w * s.channels;
     s.blocks = round_up(s.values, FLAT) / FLAT;
     s.sets = MIN(s.channels / depthwise_gcd(s.channels, FLAT), s.blocks);
     s.groups = round_up(s.kernel_w, VEC_GROUP) / VEC_GROUP;
-    s.phases = MIN(s.stride_w, last_tap + 1);
-    s.phase_pixels = s.out_w + last_tap / s.stride_w;
-    /* the last block reads beyond the last pixel */
-    s.phase_values = s.blocks * FLAT + last_tap / s.stride_w * s.channels;
     s.window = (DEPTHWISE_ROWS - 1) * s.stride_h + (s.kernel_h - 1) * s.dilation_h + 1;
-    s.staged_values = s.phases * s.phase_values;
+    s.split = s.stride_w > 1 || s.multiplier > 1;
+    s.staged_pixels = (out_w - 1) * s.stride_w + last_tap + 1;
+    s.staged_values = s.staged_pixels * s.in.c + 2 * FLAT;
+    s.phases = MIN(s.stride_w, last_tap + 1);
+    s.phase_pixels = out_w + last_tap / s.stride_w;
+    s.phase_values = s.split ? s.phase_pixels * s.channels + 2 * FLAT : s.staged_values;
     s.row_bytes = s.blocks * s.groups * 4 * VEC_BYTES;
-    return s;
-}
 
-static size_t depthwise_set_bytes(const struct depthwise_shape *s) {
-    return (BLOCK_CONSTANTS(4) + s->kernel_h * s->groups * 4) * VEC_BYTES;
+    s.taps_at = pack_room(sizeof(s));
+    s.sets_at = s.taps_at + pack_room(s.groups * VEC_GROUP * sizeof(size_t));
+    s.set_bytes = (BLOCK_CONSTANTS(4) + s.kernel_h * s.groups * 4) * VEC_BYTES;
+
+    s.split_at = pack_room(s.window * s.staged_values * sizeof(vec_staged));
+    s.ring_at = s.split_at;
+    if (s.split)
+        s.ring_at += pack_room(s.window * s.phases * s.phase_values * sizeof(vec_staged));
+    s.rows_at = s.ring_at + s.window * s.row_bytes;
+    return s;
 }
 
 static const char *depthwise_refuses(const struct kern_conv *p) {
@@ -93,21 +104,12 @@ static const char *depthwise_refuses(const struct kern_conv *p) {
 
 static size_t depthwise_packed_size(const struct kern_conv *p) {
     const struct depthwise_shape s = depthwise_shape(p);
-    return pack_room(DEPTHWISE_HEADER + s.sets * depthwise_set_bytes(&s));
-}
-
-/* Scratch: the ring, the staged rows, the window's rows as pointers into the ring. */
-static size_t depthwise_staged_at(const struct depthwise_shape *s) {
-    return s->window * s->row_bytes;
-}
-
-static size_t depthwise_rows_at(const struct depthwise_shape *s) {
-    return depthwise_staged_at(s) + pack_room(s->window * s->staged_values * sizeof(vec_staged));
+    return pack_room(s.sets_at + s.sets * s.set_bytes);
 }
 
 static size_t depthwise_scratch_size(const struct kern_conv *p) {
     const struct depthwise_shape s = depthwise_shape(p);
-    return pack_room(depthwise_rows_at(&s) + s.window * sizeof(char *));
+    return pack_room(s.rows_at + s.window * sizeof(char *));
 }
 
 /* The weights of channel c into a lane; returns their sum. */
@@ -125,117 +127,135 @@ static int32_t depthwise_pack_lane(const struct depthwise_shape *s, const int8_t
     return sum;
 }
 
+static void depthwise_pack_taps(const struct depthwise_shape *s, size_t *ret) {
+    for (size_t i = 0; i < s->groups * VEC_GROUP; i++) {
+        /* A missing tap's weight is zero: any value serves. */
+        const size_t column = MIN(i, s->kernel_w - 1) * s->dilation_w;
+        ret[i] = column % s->stride_w * s->phase_values + column / s->stride_w * s->channels;
+    }
+}
+
 static void depthwise_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
                            void *ret_packed) {
-    const struct depthwise_shape s = depthwise_shape(p);
+    struct depthwise_shape s = depthwise_shape(p);
     const int32_t stage = p->in_zero + vec_stage_offset(p->in_zero);
-    uint32_t kind = REQUANTIZE_SHALLOW;
-    memset(ret_packed, 0, depthwise_packed_size(p));
-    for (size_t set = 0; set < s.sets; set++) {
-        char *constants = (char *)ret_packed + DEPTHWISE_HEADER + set * depthwise_set_bytes(&s);
-        vec_weight *weights = (void *)(constants + BLOCK_CONSTANTS(4) * VEC_BYTES);
-        for (size_t at = 0; at < FLAT; at++) {
-            const size_t v = at / VEC_LANES, lane = at % VEC_LANES;
+    char *at = ret_packed;
+    memset(at, 0, depthwise_packed_size(p));
+    depthwise_pack_taps(&s, (void *)(at + s.taps_at));
+    at += s.sets_at;
+    for (size_t set = 0; set < s.sets; set++, at += s.set_bytes) {
+        vec_weight *weights = (void *)(at + BLOCK_CONSTANTS(4) * VEC_BYTES);
+        for (size_t i = 0; i < FLAT; i++) {
+            const size_t v = i / VEC_LANES, lane = i % VEC_LANES;
             const size_t c = (set * FLAT + vec_flat_element(v, lane)) % s.channels;
             const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
             const int32_t sum =
-                depthwise_pack_lane(&s, w->filter, c, p->weight_zero, weights + at * VEC_GROUP);
-            block_set_constants(constants, 4, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
-            kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));
+                depthwise_pack_lane(&s, w->filter, c, p->weight_zero, weights + i * VEC_GROUP);
+            block_set_constants(at, 4, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
+            s.kind = MAX(s.kind, requantize_kind(w->mult[c], w->shift[c]));
         }
     }
-    memcpy(ret_packed, &kind, sizeof(kind));
+    memcpy(ret_packed, &s, sizeof(s));
 }
 
-/* Neighbouring pixels of the input, each channel as often as it has outputs. */
-static void depthwise_stage_pixels(const struct depthwise_shape *s, vec_staged *dst,
-                                   const int8_t *x, size_t pixels, int32_t in_zero) {
-    const size_t m = s->multiplier;
-    if (m == 1) {
-        stage_values(dst, x, pixels * s->channels, in_zero);
-        return;
-    }
-    for (size_t i = 0; i < pixels * s->channels / m; i++)
-        for (size_t j = 0; j < m; j++)
-            stage_values(dst++, x + i, 1, in_zero);
+/* Copies `pixels` of `bytes` each, `step` apart, close together; writes and reads up to `chunk`
+ * more. */
+static inline __attribute__((always_inline)) void depthwise_gather(char *dst, const char *src,
+                                                                   size_t pixels, size_t bytes,
+                                                                   size_t step,
+                                                                   const size_t chunk) {
+    for (; pixels > 0; pixels--, dst += bytes, src += step)
+        for (size_t i = 0; i < bytes; i += chunk)
+            memcpy(dst + i, src + i, chunk);
 }
 
-/* Row y, counted from the first row of padding. */
-static void depthwise_stage_row(const struct kern_conv *p, const struct depthwise_shape *s,
-                                const int8_t *x, size_t y, vec_staged *dst) {
-    const size_t c = s->channels, in_c = c / s->multiplier, stride = s->stride_w;
-    if (y < s->pad_top || y - s->pad_top >= s->in_h) {
-        stage_values(dst, NULL, s->staged_values, p->in_zero);
-        return;
-    }
-    x += (y - s->pad_top) * s->in_w * in_c;
-    for (size_t phase = 0; phase < s->phases; phase++, dst += s->phase_values) {
-        /* Pixel i is the input's column i * stride + phase - pad_left. */
-        const size_t left = MIN(
-            s->pad_left > phase ? (s->pad_left - phase + stride - 1) / stride : 0, s->phase_pixels);
-        const size_t from = left * stride + phase - s->pad_left;
-        const size_t inside =
-            from < s->in_w ? MIN((s->in_w - from + stride - 1) / stride, s->phase_pixels - left)
-                           : 0;
-        stage_values(dst, NULL, left * c, p->in_zero);
-        if (stride == 1)
-            depthwise_stage_pixels(s, dst + left * c, x + from * in_c, inside, p->in_zero);
-        else
-            for (size_t i = 0; i < inside; i++)
-                depthwise_stage_pixels(s, dst + (left + i) * c, x + (from + i * stride) * in_c, 1,
-                                       p->in_zero);
-        stage_values(dst + (left + inside) * c, NULL, (s->phase_pixels - left - inside) * c,
-                     p->in_zero);
+/* A staged row into its phases. */
+static void depthwise_split(const struct depthwise_shape *s, const vec_staged *x, vec_staged *dst) {
+    const size_t c = s->in.c, m = s->multiplier;
+    const size_t bytes = c * sizeof(*x), step = s->stride_w * bytes;
+    for (size_t phase = 0; phase < s->phases; phase++, x += c, dst += s->phase_values) {
+        /* The last phases may lack their last pixel: it would be beyond the last tap. */
+        const size_t pixels =
+            MIN(s->phase_pixels, (s->staged_pixels - phase + s->stride_w - 1) / s->stride_w);
+        if (m > 1) {
+            for (size_t i = 0; i < pixels * c * m; i++)
+                dst[i] = x[i / (c * m) * s->stride_w * c + i / m % c];
+        } else if (bytes <= 8) {
+            depthwise_gather((char *)dst, (const char *)x, pixels, bytes, step, 8);
+        } else if (bytes <= 16) {
+            depthwise_gather((char *)dst, (const char *)x, pixels, bytes, step, 16);
+        } else {
+            depthwise_gather((char *)dst, (const char *)x, pixels, bytes, step, 32);
+        }
     }
 }
 
-/* One staged row: [blocks][groups][4 vectors]. */
-static void depthwise_interleave(const struct depthwise_shape *s, const vec_staged *staged,
-                                 char *dst) {
-    for (size_t g = 0; g < s->groups; g++) {
+/* One row: [blocks][groups][4 vectors]. */
+static void depthwise_interleave(const struct depthwise_shape *s, const size_t *taps,
+                                 const vec_staged *staged, char *dst) {
+    for (size_t g = 0; g < s->groups; g++, taps += VEC_GROUP) {
         const vec_staged *x[VEC_GROUP];
-        for (size_t i = 0; i < VEC_GROUP; i++) {
-            /* A missing tap's weight is zero: any value serves. */
-            const size_t tap = MIN(g * VEC_GROUP + i, s->kernel_w - 1) * s->dilation_w;
-            x[i] = staged + tap % s->stride_w * s->phase_values + tap / s->stride_w * s->channels;
-        }
+        for (size_t i = 0; i < VEC_GROUP; i++)
+            x[i] = staged + taps[i];
         char *to = dst + g * 4 * VEC_BYTES;
         for (size_t b = 0; b < s->blocks; b++, to += s->groups * 4 * VEC_BYTES)
             vec_interleave(to, x, b * FLAT);
     }
 }
 
-/* Input rows [first, end) into their places in the ring. */
-static void depthwise_feed(const struct kern_conv *p, const struct depthwise_shape *s,
-                           const int8_t *x, size_t first, size_t end, char *scratch) {
-    vec_staged *staged = (void *)(scratch + depthwise_staged_at(s));
-    /* All are staged before the first is read, so that the reads, which fit no single write, find
-     * the writes done. */
-    for (size_t y = first; y < end; y++)
-        depthwise_stage_row(p, s, x, y, staged + (y - first) * s->staged_values);
-    for (size_t y = first; y < end; y++)
-        depthwise_interleave(s, staged + (y - first) * s->staged_values,
-                             scratch + y % s->window * s->row_bytes);
+/* `n` input rows from row y on, counted from the padding's edge, into the ring from `slot` on;
+ * returns the slot behind them. */
+static size_t depthwise_feed(const struct depthwise_shape *s, const void *packed, const int8_t *x,
+                             size_t y, size_t n, size_t slot, char *scratch) {
+    const size_t *taps = (const void *)((const char *)packed + s->taps_at);
+    vec_staged *staged = (void *)scratch;
+    size_t row_values = s->staged_values;
+    for (size_t i = 0; i < n; i++)
+        stage_row(&s->in, x, y + i, 0, s->staged_pixels, staged + i * row_values);
+    if (s->split) {
+        vec_staged *split = (void *)(scratch + s->split_at);
+        const size_t split_values = s->phases * s->phase_values;
+        for (size_t i = 0; i < n; i++)
+            depthwise_split(s, staged + i * row_values, split + i * split_values);
+        staged = split;
+        row_values = split_values;
+    }
+    for (size_t i = 0; i < n; i++) {
+        depthwise_interleave(s, taps, staged + i * row_values,
+                             scratch + s->ring_at + slot * s->row_bytes);
+        slot = slot + 1 < s->window ? slot + 1 : 0;
+    }
+    return slot;
 }
 
 /* Some output rows, as their function needs them. */
 struct depthwise_tile {
+    const struct depthwise_shape *s;
+    const char *packed;   /* the sets */
     const char *const *x; /* the window's rows */
-    size_t row_step;      /* of them, from one output row to the next */
-    size_t tap_step;      /* and from one kernel row to the next */
-    size_t kernel_h, groups;
-    size_t blocks, sets, set_bytes;
-    const char *packed; /* the first set */
     int8_t *y;
-    size_t values; /* of an output row */
     struct vec_out out;
 };
 
+static inline __attribute__((always_inline)) void depthwise_store(int8_t *y, vec bytes,
+                                                                  size_t left) {
+    if (left >= FLAT) {
+        vec_store(y, bytes);
+        return;
+    }
+    int8_t all[FLAT];
+    vec_store(all, bytes);
+    memcpy(y, all, left);
+}
+
+/* Any kernel. */
 static inline __attribute__((always_inline)) void
-depthwise_tile(const struct depthwise_tile *t, const unsigned rows, const size_t kernel_h,
-               const size_t groups, const unsigned kind) {
-    const char *set = t->packed, *end = set + t->sets * t->set_bytes;
-    for (size_t b = 0; b < t->blocks; b++) {
+depthwise_any(const struct depthwise_tile *t, const unsigned rows, const unsigned kind) {
+    const struct depthwise_shape *s = t->s;
+    const size_t groups = s->groups, blocks = s->blocks, values = s->values;
+    const struct vec_out out = t->out;
+    const char *set = t->packed, *end = set + s->sets * s->set_bytes;
+    for (size_t b = 0; b < blocks; b++) {
         const char *w = set + BLOCK_CONSTANTS(4) * VEC_BYTES;
         vec acc[DEPTHWISE_ROWS][4];
 #pragma GCC unroll 4
@@ -243,47 +263,100 @@ depthwise_tile(const struct depthwise_tile *t, const unsigned rows, const size_t
 #pragma GCC unroll 4
             for (unsigned v = 0; v < 4; v++)
                 acc[i][v] = block_constant(set, 4, BLOCK_BIAS, v);
+        for (size_t ky = 0; ky < s->kernel_h; ky++) {
+            const char *x[DEPTHWISE_ROWS];
 #pragma GCC unroll 4
-        for (size_t ky = 0; ky < kernel_h; ky++) {
+            for (unsigned i = 0; i < rows; i++)
+                x[i] = t->x[i * s->stride_h + ky * s->dilation_h] + b * groups * 4 * VEC_BYTES;
+#pragma GCC unroll 1
+            for (size_t g = 0; g < groups; g++, w += 4 * VEC_BYTES)
 #pragma GCC unroll 4
-            for (size_t g = 0; g < groups; g++, w += 4 * VEC_BYTES) {
-#pragma GCC unroll 4
-                for (unsigned i = 0; i < rows; i++) {
-                    const char *x =
-                        t->x[i * t->row_step + ky * t->tap_step] + (b * groups + g) * 4 * VEC_BYTES;
+                for (unsigned i = 0; i < rows; i++)
 #pragma GCC unroll 4
                     for (unsigned v = 0; v < 4; v++)
-                        acc[i][v] = vec_dot(acc[i][v], vec_load(x + v * VEC_BYTES),
+                        acc[i][v] = vec_dot(acc[i][v], vec_load(x[i] + (g * 4 + v) * VEC_BYTES),
                                             vec_load(w + v * VEC_BYTES));
-                }
-            }
         }
-        const size_t left = t->values - b * FLAT;
+        const struct block_scales scales = block_scales(set, 4);
 #pragma GCC unroll 4
-        for (unsigned i = 0; i < rows; i++) {
-            const vec bytes = vec_flat_order(block_narrow(acc[i], set, 4, kind, &t->out));
-            int8_t *y = t->y + i * t->values + b * FLAT;
-            if (left >= FLAT) {
-                vec_store(y, bytes);
-            } else {
-                int8_t all[FLAT];
-                vec_store(all, bytes);
-                memcpy(y, all, left);
-            }
-        }
-        set += t->set_bytes;
+        for (unsigned i = 0; i < rows; i++)
+            depthwise_store(t->y + i * values + b * FLAT,
+                            vec_flat_order(block_narrow_by(acc[i], &scales, 4, kind, &out)),
+                            values - b * FLAT);
+        set += s->set_bytes;
         set = set == end ? t->packed : set;
     }
+}
+
+/* 3 x 3, the usual kernel: the blocks of a set one after the other, so that its weights and
+ * constants stay in registers. `near` says that output rows are one input row apart and share their
+ * loads. */
+#define DEPTHWISE_3 ((3 + VEC_GROUP - 1) / VEC_GROUP) /* groups of a kernel row */
+
+static inline __attribute__((always_inline)) void depthwise_3x3(const struct depthwise_tile *t,
+                                                                const unsigned rows,
+                                                                const bool near,
+                                                                const unsigned kind) {
+    const struct depthwise_shape *s = t->s;
+    const size_t blocks = s->blocks, sets = s->sets, values = s->values;
+    const struct vec_out out = t->out;
+    const char *x[DEPTHWISE_ROWS * 3];
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < rows * 3; i++)
+        x[i] = near ? t->x[MIN(i, rows + 1)] : t->x[i / 3 * s->stride_h + i % 3 * s->dilation_h];
+    for (size_t first = 0; first < sets; first++) {
+        const char *set = t->packed + first * s->set_bytes;
+        const struct block_scales scales = block_scales(set, 4);
+        vec bias[4], w[3 * DEPTHWISE_3][4];
+#pragma GCC unroll 4
+        for (unsigned v = 0; v < 4; v++)
+            bias[v] = block_constant(set, 4, BLOCK_BIAS, v);
+#pragma GCC unroll 8
+        for (unsigned g = 0; g < 3 * DEPTHWISE_3; g++)
+#pragma GCC unroll 4
+            for (unsigned v = 0; v < 4; v++)
+                w[g][v] = vec_load(set + (BLOCK_CONSTANTS(4) + g * 4 + v) * VEC_BYTES);
+        for (size_t b = first; b < blocks; b += sets) {
+            vec acc[DEPTHWISE_ROWS][4];
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (unsigned v = 0; v < 4; v++) {
+                    acc[i][v] = bias[v];
+#pragma GCC unroll 8
+                    for (unsigned g = 0; g < 3 * DEPTHWISE_3; g++) {
+                        const unsigned ky = g / DEPTHWISE_3;
+                        const char *at = x[near ? i + ky : i * 3 + ky];
+                        const size_t group = b * DEPTHWISE_3 + g % DEPTHWISE_3;
+                        acc[i][v] =
+                            vec_dot(acc[i][v], vec_load(at + (group * 4 + v) * VEC_BYTES), w[g][v]);
+                    }
+                }
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < rows; i++)
+                depthwise_store(t->y + i * values + b * FLAT,
+                                vec_flat_order(block_narrow_by(acc[i], &scales, 4, kind, &out)),
+                                values - b * FLAT);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void
+depthwise_tile(const struct depthwise_tile *t, const unsigned rows, const unsigned kind) {
+    const struct depthwise_shape *s = t->s;
+    if (kind == REQUANTIZE_WIDE || s->kernel_h != 3 || s->groups != DEPTHWISE_3)
+        depthwise_any(t, rows, kind);
+    else if (rows > 1 && s->stride_h == 1 && s->dilation_h == 1)
+        depthwise_3x3(t, rows, true, kind);
+    else
+        depthwise_3x3(t, rows, false, kind);
 }
 
 typedef void (*depthwise_tile_fn)(const struct depthwise_tile *t);
 
 #define DEPTHWISE_TILE(rows, kind)                                                                 \
     static void depthwise_tile_##rows##_##kind(const struct depthwise_tile *t) {                   \
-        if (t->kernel_h == 3 && t->groups == 4 / VEC_GROUP)                                        \
-            depthwise_tile(t, rows, 3, 4 / VEC_GROUP, kind);                                       \
-        else                                                                                       \
-            depthwise_tile(t, rows, t->kernel_h, t->groups, kind);                                 \
+        depthwise_tile(t, rows, kind);                                                             \
     }
 
 DEPTHWISE_TILE(1, REQUANTIZE_SHALLOW)
@@ -302,34 +375,29 @@ static const depthwise_tile_fn depthwise_tiles[][DEPTHWISE_ROWS] = {
 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                           void *scratch) {
-    const struct depthwise_shape s = depthwise_shape(p);
-    const char **rows = (void *)((char *)scratch + depthwise_rows_at(&s));
-    uint32_t kind;
-    memcpy(&kind, packed, sizeof(kind));
+    const struct depthwise_shape *s = packed;
+    const char *ring = (char *)scratch + s->ring_at;
+    const char **rows = (void *)((char *)scratch + s->rows_at);
     struct depthwise_tile t = {
+        .s = s,
+        .packed = (const char *)packed + s->sets_at,
         .x = rows,
-        .row_step = s.stride_h,
-        .tap_step = s.dilation_h,
-        .kernel_h = s.kernel_h,
-        .groups = s.groups,
-        .blocks = s.blocks,
-        .sets = s.sets,
-        .set_bytes = depthwise_set_bytes(&s),
-        .packed = (const char *)packed + DEPTHWISE_HEADER,
-        .values = s.values,
+        .y = y,
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
     };
-    size_t fed = 0;
-    for (size_t row = 0; row < s.out_h; row += DEPTHWISE_ROWS) {
-        const size_t n = MIN(s.out_h - row, (size_t)DEPTHWISE_ROWS), first = row * s.stride_h;
-        const size_t end = first + s.window - (DEPTHWISE_ROWS - n) * s.stride_h;
+    size_t fed = 0, slot = 0; /* input rows in the ring so far, the next one's place */
+    for (size_t row = 0; row < s->out_h; row += DEPTHWISE_ROWS) {
+        const size_t n = MIN(s->out_h - row, (size_t)DEPTHWISE_ROWS), first = row * s->stride_h;
+        const size_t end = first + s->window - (DEPTHWISE_ROWS - n) * s->stride_h;
         fed = MAX(fed, first);
-        depthwise_feed(p, &s, x, fed, end, scratch);
+        slot = depthwise_feed(s, packed, x, fed, end - fed, slot, scratch);
         fed = end;
-        for (size_t i = 0; i < end - first; i++)
-            rows[i] = (const char *)scratch + (first + i) % s.window * s.row_bytes;
-        t.y = (int8_t *)y + row * s.values;
-        depthwise_tiles[kind][n - 1](&t);
+        for (size_t i = end - first, at = slot; i-- > 0;) {
+            at = at > 0 ? at - 1 : s->window - 1;
+            rows[i] = ring + at * s->row_bytes;
+        }
+        depthwise_tiles[s->kind][n - 1](&t);
+        t.y += n * s->values;
     }
 }
 

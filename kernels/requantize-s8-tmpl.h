@@ -74,27 +74,52 @@ static __attribute__((noinline)) vec requantize_wide(vec acc, const char *consta
     return vec_load(sums);
 }
 
+/* A block's constants but the bias, ready for registers. */
+struct block_scales {
+    const char *constants;
+    vec mult[4], odd[4], before[4], scale[2];
+};
+
+static inline __attribute__((always_inline)) struct block_scales
+block_scales(const char *constants, const unsigned vectors) {
+    struct block_scales s = {.constants = constants};
+#pragma GCC unroll 4
+    for (unsigned v = 0; v < vectors; v++) {
+        s.mult[v] = block_constant(constants, vectors, BLOCK_MULT, v);
+        s.odd[v] = block_constant(constants, vectors, BLOCK_ODD, v);
+        s.before[v] = block_constant(constants, vectors, BLOCK_BEFORE, v);
+    }
+    s.scale[0] = block_constant(constants, vectors, BLOCK_SCALE, 0);
+    s.scale[1] = block_constant(constants, vectors, BLOCK_SCALE, vectors == 4);
+    return s;
+}
+
 /* The bytes of four vectors of sums: 4 / vectors rows of a block. `kind` and `vectors` are constants
  * of the caller. */
-static inline __attribute__((always_inline)) vec block_narrow(const vec *acc, const char *constants,
-                                                              const unsigned vectors,
-                                                              const enum requantize kind,
-                                                              const struct vec_out *out) {
+static inline __attribute__((always_inline)) vec
+block_narrow_by(const vec *acc, const struct block_scales *s, const unsigned vectors,
+                const enum requantize kind, const struct vec_out *out) {
     vec q[4];
 #pragma GCC unroll 4
     for (unsigned i = 0; i < 4; i++) {
         const unsigned v = i % vectors;
         if (kind == REQUANTIZE_WIDE) {
-            q[i] = requantize_wide(acc[i], constants, vectors, v);
+            q[i] = requantize_wide(acc[i], s->constants, vectors, v);
             continue;
         }
-        q[i] = vec_high(acc[i], block_constant(constants, vectors, BLOCK_MULT, v),
-                        block_constant(constants, vectors, BLOCK_ODD, v));
+        q[i] = vec_high(acc[i], s->mult[v], s->odd[v]);
         if (kind == REQUANTIZE_DEEP)
-            q[i] = vec_shift(q[i], block_constant(constants, vectors, BLOCK_BEFORE, v));
+            q[i] = vec_shift(q[i], s->before[v]);
     }
     if (kind == REQUANTIZE_WIDE)
         return vec_narrow(q[0], q[1], q[2], q[3], out);
-    return vec_narrow_scaled(q, block_constant(constants, vectors, BLOCK_SCALE, 0),
-                             block_constant(constants, vectors, BLOCK_SCALE, vectors == 4), out);
+    return vec_narrow_scaled(q, s->scale[0], s->scale[1], out);
+}
+
+static inline __attribute__((always_inline)) vec block_narrow(const vec *acc, const char *constants,
+                                                              const unsigned vectors,
+                                                              const enum requantize kind,
+                                                              const struct vec_out *out) {
+    const struct block_scales scales = block_scales(constants, vectors);
+    return block_narrow_by(acc, &scales, vectors, kind, out);
 }

@@ -94,14 +94,34 @@ static struct kern_conv random_shape(struct check *c) {
     return p;
 }
 
-#define FIXED_SHAPES 14
+/* A streaming network's kernel of k frames on a ring of h. */
+static struct kern_conv frames(int32_t h, int32_t in_c, int32_t k, int32_t dilation) {
+    struct kern_conv p = image(h, 1, in_c, k, 1, 1, in_c, true);
+    p.dilation_h = dilation;
+    p.pad_top = 0;
+    p.out_h = out_size(h, k, 1, dilation, 0, 0);
+    return p;
+}
+
+static struct kern_conv dilated(int32_t h, int32_t w, int32_t in_c, int32_t k, int32_t dilation) {
+    struct kern_conv p = image(h, w, in_c, k, k, 1, in_c, true);
+    p.dilation_h = p.dilation_w = dilation;
+    p.pad_top = p.pad_left = (k - 1) * dilation / 2;
+    return p;
+}
+
+static struct kern_conv depthwise(int32_t h, int32_t w, int32_t in_c, int32_t k, int32_t stride) {
+    return image(h, w, in_c, k, k, stride, in_c, true);
+}
+
+#define FIXED_SHAPES 37
 #define RANDOM_SHAPES 120
 #define PRODUCTS 40
 
 static struct kern_conv shape(struct check *c, unsigned i) {
     const struct kern_conv fixed[FIXED_SHAPES] = {
         image(49, 10, 1, 10, 4, 2, 64, false),
-        image(25, 5, 64, 3, 3, 1, 64, true),
+        depthwise(25, 5, 64, 3, 1),
         image(25, 5, 64, 1, 1, 1, 64, false),
         image(8, 8, 64, 3, 3, 1, 64, false),
         image(48, 48, 3, 3, 3, 2, 8, false),
@@ -115,6 +135,30 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         product(500, 64, 20),
         product(13, 256, 80),
         product(41, 240, 129),
+        /* depthwise: strides, dilations, rows of one to three pixels, channels about a block */
+        depthwise(48, 48, 8, 3, 1),
+        depthwise(24, 24, 32, 3, 2),
+        depthwise(12, 12, 64, 3, 2),
+        depthwise(6, 6, 128, 3, 1),
+        depthwise(6, 6, 128, 3, 2),
+        depthwise(3, 3, 256, 3, 1),
+        depthwise(13, 11, 24, 3, 1),
+        depthwise(13, 11, 40, 5, 2),
+        depthwise(9, 3, 7, 3, 1),
+        depthwise(7, 2, 130, 3, 1),
+        depthwise(5, 1, 63, 3, 1),
+        depthwise(5, 1, 65, 3, 2),
+        depthwise(10, 17, 12, 3, 3),
+        depthwise(12, 33, 1, 3, 1),
+        depthwise(9, 40, 2, 7, 2),
+        image(9, 14, 48, 1, 7, 1, 48, true),
+        image(14, 9, 48, 7, 1, 1, 48, true),
+        image(7, 7, 96, 7, 7, 7, 96, true), /* one pixel over everything */
+        dilated(14, 14, 24, 3, 2),
+        dilated(20, 20, 16, 3, 6),
+        frames(5, 64, 5, 1),
+        frames(30, 48, 29, 1),
+        frames(40, 40, 9, 4),
     };
     if (i < FIXED_SHAPES)
         return fixed[i];
@@ -308,11 +352,18 @@ static void bench(struct check *c, const char *label, struct kern_conv p, bool i
 
 static void bench_all(struct check *c, bool is_float) {
     bench(c, "10x4 s2 1-64 49x10", image(49, 10, 1, 10, 4, 2, 64, false), is_float);
-    bench(c, "3x3 dw 64 25x5", image(25, 5, 64, 3, 3, 1, 64, true), is_float);
+    bench(c, "3x3 dw 64 25x5", depthwise(25, 5, 64, 3, 1), is_float);
     bench(c, "1x1 64-64 25x5", image(25, 5, 64, 1, 1, 1, 64, false), is_float);
     bench(c, "3x3 16-16 32x32", image(32, 32, 16, 3, 3, 1, 16, false), is_float);
     bench(c, "3x3 64-64 8x8", image(8, 8, 64, 3, 3, 1, 64, false), is_float);
-    bench(c, "3x3 dw 8 48x48", image(48, 48, 8, 3, 3, 1, 8, true), is_float);
+    bench(c, "3x3 dw 8 48x48", depthwise(48, 48, 8, 3, 1), is_float);
+    bench(c, "3x3 dw 16 48x48 s2", depthwise(48, 48, 16, 3, 2), is_float);
+    bench(c, "3x3 dw 64 12x12 s2", depthwise(12, 12, 64, 3, 2), is_float);
+    bench(c, "3x3 dw 128 6x6", depthwise(6, 6, 128, 3, 1), is_float);
+    bench(c, "3x3 dw 256 3x3", depthwise(3, 3, 256, 3, 1), is_float);
+    bench(c, "3x3 dw 24 24x24", depthwise(24, 24, 24, 3, 1), is_float);
+    bench(c, "5x5 dw 40 14x14", depthwise(14, 14, 40, 5, 1), is_float);
+    bench(c, "29x1 dw 48 30", frames(30, 48, 29, 1), is_float);
     bench(c, "3x3 s2 3-8 96x96", image(96, 96, 3, 3, 3, 2, 8, false), is_float);
     bench(c, "1x1 8-16 48x48", image(48, 48, 8, 1, 1, 1, 16, false), is_float);
     bench(c, "1x1 256-256 14x14", image(14, 14, 256, 1, 1, 1, 256, false), is_float);
