@@ -110,13 +110,13 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
     return pack_room((values + VEC_GROUP) * sizeof(vec_staged));
 }
 
-/* The weights of one output channel; returns their sum. */
-static int32_t conv_pack_channel(const struct conv_shape *s, const int8_t *filter,
+/* The weights of one output channel, `next` from one to the next; returns their sum. */
+static int32_t conv_pack_channel(const struct conv_shape *s, const int8_t *filter, size_t next,
                                  int32_t weight_zero, size_t step, vec_weight *ret) {
     int32_t sum = 0;
     for (size_t r = 0; r < conv_runs(s); r++) {
-        for (size_t k = 0; k < s->run_length; k++) {
-            const int32_t w = *filter++ - weight_zero;
+        for (size_t k = 0; k < s->run_length; k++, filter += next) {
+            const int32_t w = *filter - weight_zero;
             ret[(r * s->groups + k / VEC_GROUP) * step + k % VEC_GROUP] = (vec_weight)w;
             sum += w;
         }
@@ -127,7 +127,9 @@ static int32_t conv_pack_channel(const struct conv_shape *s, const int8_t *filte
 static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
                       void *ret_packed) {
     const struct conv_shape s = conv_shape(p);
-    const size_t out_c = (size_t)p->out_c, depth = im2col_depth(p);
+    const size_t out_c = (size_t)p->out_c;
+    /* A depthwise filter has the channels innermost. */
+    const size_t first_step = p->depthwise ? 1 : im2col_depth(p), next = p->depthwise ? out_c : 1;
     const int32_t stage = p->in_zero + vec_stage_offset(p->in_zero);
     uint32_t kind = REQUANTIZE_SHALLOW;
     char *block = (char *)ret_packed + CONV_HEADER;
@@ -142,9 +144,9 @@ static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights 
                 block_set_constants(block, n, v, lane, 0, 0, 0);
                 continue;
             }
-            const int32_t sum =
-                conv_pack_channel(&s, (const int8_t *)w->filter + c * depth, p->weight_zero,
-                                  n * VEC_LANES * VEC_GROUP, weights + at * VEC_GROUP);
+            const int32_t sum = conv_pack_channel(&s, (const int8_t *)w->filter + c * first_step,
+                                                  next, p->weight_zero, n * VEC_LANES * VEC_GROUP,
+                                                  weights + at * VEC_GROUP);
             const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
             block_set_constants(block, n, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
             kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));

@@ -10,7 +10,8 @@
  */
 
 static const char *conv_refuses(const struct kern_conv *p) {
-    if (p->depthwise)
+    /* Several outputs of a single input channel are as good as a convolution. */
+    if (p->depthwise && (p->in_c > 1 || p->out_c < 4))
         return "depthwise";
     if (p->group_in_c != p->in_c)
         return "grouped";

@@ -169,6 +169,15 @@ static inline __attribute__((always_inline)) void depthwise_gather(char *dst, co
             memcpy(dst + i, src + i, chunk);
 }
 
+/* Copies pixels of c channels, each channel m times. */
+static void depthwise_repeat(vec_staged *dst, const vec_staged *x, size_t pixels, size_t c,
+                             size_t step, size_t m) {
+    for (; pixels > 0; pixels--, x += step)
+        for (size_t i = 0; i < c; i++)
+            for (size_t j = 0; j < m; j++)
+                *dst++ = x[i];
+}
+
 /* A staged row into its phases. */
 static void depthwise_split(const struct depthwise_shape *s, const vec_staged *x, vec_staged *dst) {
     const size_t c = s->in.c, m = s->multiplier;
@@ -178,8 +187,7 @@ static void depthwise_split(const struct depthwise_shape *s, const vec_staged *x
         const size_t pixels =
             MIN(s->phase_pixels, (s->staged_pixels - phase + s->stride_w - 1) / s->stride_w);
         if (m > 1) {
-            for (size_t i = 0; i < pixels * c * m; i++)
-                dst[i] = x[i / (c * m) * s->stride_w * c + i / m % c];
+            depthwise_repeat(dst, x, pixels, c, s->stride_w * c, m);
         } else if (bytes <= 8) {
             depthwise_gather((char *)dst, (const char *)x, pixels, bytes, step, 8);
         } else if (bytes <= 16) {

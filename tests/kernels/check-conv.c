@@ -114,7 +114,7 @@ static struct kern_conv depthwise(int32_t h, int32_t w, int32_t in_c, int32_t k,
     return image(h, w, in_c, k, k, stride, in_c, true);
 }
 
-#define FIXED_SHAPES 37
+#define FIXED_SHAPES 39
 #define RANDOM_SHAPES 120
 #define PRODUCTS 40
 
@@ -156,6 +156,8 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         image(7, 7, 96, 7, 7, 7, 96, true), /* one pixel over everything */
         dilated(14, 14, 24, 3, 2),
         dilated(20, 20, 16, 3, 6),
+        image(49, 40, 1, 10, 8, 2, 8, true), /* several outputs of a channel */
+        image(9, 11, 6, 3, 3, 2, 18, true),
         frames(5, 64, 5, 1),
         frames(30, 48, 29, 1),
         frames(40, 40, 9, 4),
@@ -363,6 +365,7 @@ static void bench_all(struct check *c, bool is_float) {
     bench(c, "3x3 dw 256 3x3", depthwise(3, 3, 256, 3, 1), is_float);
     bench(c, "3x3 dw 24 24x24", depthwise(24, 24, 24, 3, 1), is_float);
     bench(c, "5x5 dw 40 14x14", depthwise(14, 14, 40, 5, 1), is_float);
+    bench(c, "10x8 dw s2 1-8 49x40", image(49, 40, 1, 10, 8, 2, 8, true), is_float);
     bench(c, "29x1 dw 48 30", frames(30, 48, 29, 1), is_float);
     bench(c, "3x3 s2 3-8 96x96", image(96, 96, 3, 3, 3, 2, 8, false), is_float);
     bench(c, "1x1 8-16 48x48", image(48, 48, 8, 1, 1, 1, 16, false), is_float);
