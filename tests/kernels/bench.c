@@ -26,7 +26,7 @@
 /* Operands of every type. The 32-bit integers are small. */
 static _Alignas(64) int8_t s8_a[4 * N], s8_b[4 * N];
 static _Alignas(64) int16_t s16_a[4 * N];
-static _Alignas(64) float f32_a[4 * N], f32_b[4 * N];
+static _Alignas(64) float f32_a[7 * N], f32_b[4 * N];
 static _Alignas(64) int32_t s32_a[N];
 static _Alignas(64) char y[4 * N * sizeof(float)], state[N * sizeof(float)];
 static _Alignas(64) char cell[N * sizeof(float)], scratch[1 << 20], tables[1 << 20];
@@ -61,8 +61,32 @@ static const struct kern_pool pool = {.in_h = 8,
                                       .out_max_f = INFINITY};
 static const struct kern_mean mean = {
     .n_dims = 3, .dims = {8, 8, CHANNELS}, .axes = 3, .mult = ONE, .shift = -5};
-static const struct kern_softmax softmax = {
+static struct kern_softmax softmax = {
     .rows = N / LABELS, .cols = LABELS, .mult = ONE, .shift = 23, .diff_min = -248, .beta = 1};
+static struct kern_binary fused_add, fused_sub, residual;
+static struct kern_softmax labels;
+static const struct kern_pool pool_kws = {.in_h = 25,
+                                          .in_w = 5,
+                                          .c = 64,
+                                          .out_h = 1,
+                                          .out_w = 1,
+                                          .kernel_h = 25,
+                                          .kernel_w = 5,
+                                          .stride_h = 1,
+                                          .stride_w = 1,
+                                          .out_min = -128,
+                                          .out_max = 127};
+static const struct kern_pool pool_vww = {.in_h = 3,
+                                          .in_w = 3,
+                                          .c = 256,
+                                          .out_h = 1,
+                                          .out_w = 1,
+                                          .kernel_h = 3,
+                                          .kernel_w = 3,
+                                          .stride_h = 1,
+                                          .stride_w = 1,
+                                          .out_min = -128,
+                                          .out_max = 127};
 static const struct kern_quantize quantize = {
     .scale = 0.05F, .zero = 3, .mult = ONE, .shift = 0, .out_min = -128, .out_max = 127};
 static const struct kern_copy transpose = {.n_dims = 2,
@@ -115,8 +139,8 @@ static const struct kern_mfcc mfcc = {.samples = 16000,
 
 /* X(operation, label, unit, how many of it, arguments) */
 #define BENCHES(X)                                                                                 \
-    X(add_s8, "4096", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))                              \
-    X(sub_s8, "4096", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))                              \
+    X(add_s8, "4096", "B", 3 * N, (&fused_add, s8_a, s8_b, (int8_t *)y))                           \
+    X(sub_s8, "4096", "B", 3 * N, (&fused_sub, s8_a, s8_b, (int8_t *)y))                           \
     X(mul_s8, "4096", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))                              \
     X(max_s8, "4096", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))                              \
     X(min_s8, "4096", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))                              \
@@ -161,11 +185,25 @@ static const struct kern_mfcc mfcc = {.samples = 16000,
       (&svdf, f32_a, f32_b, f32_b, f32_b, (float *)state, (float *)y))                             \
     X(mfcc, "1 s", "", 0, (&mfcc, tables, s16_a, (float *)y, scratch))
 
-#define RUN(op, label, unit, work, arguments)                                                      \
-    static void run_##op(const struct kernels *k) {                                                \
+/* The same with a name before: shapes of networks. */
+#define SHAPES(X)                                                                                  \
+    X(add_exact, add_s8, "4096 in three steps", "B", 3 * N, (&binary, s8_a, s8_b, (int8_t *)y))    \
+    X(add_resnet, add_s8, "32x32x16", "B", 12 * N, (&residual, s8_a, s8_b, (int8_t *)y))           \
+    X(pool_kws, avg_pool_s8, "25x5x64", "B", 125 * 64, (&pool_kws, s8_a, (int8_t *)y))             \
+    X(pool_vww, avg_pool_s8, "3x3x256", "B", 9 * 256, (&pool_vww, s8_a, (int8_t *)y))              \
+    X(softmax_kws, softmax_s8, "12", "B", 2 * LABELS, (&labels, s8_a, (int8_t *)y))                \
+    X(quantize_kws, quantize_f32_s8, "490", "B", 5 * 490, (&quantize, f32_a, (int8_t *)y, 490))    \
+    X(quantize_vww, quantize_f32_s8, "27648", "B", 5 * 27648,                                      \
+      (&quantize, f32_a, (int8_t *)y, 27648))
+
+#define RUN(name, op, label, unit, work, arguments)                                                \
+    static void run_##name(const struct kernels *k) {                                              \
         k->op arguments;                                                                           \
     }
-BENCHES(RUN)
+#define RUN_OP(op, ...) RUN(op, op, __VA_ARGS__)
+BENCHES(RUN_OP)
+SHAPES(RUN)
+#undef RUN_OP
 #undef RUN
 
 static const struct row {
@@ -173,8 +211,10 @@ static const struct row {
     double work;
     void (*run)(const struct kernels *k);
 } rows[] = {
-#define ROW(op, label, unit, work, arguments) {#op, label, unit, work, run_##op},
-    BENCHES(ROW)
+#define ROW(name, op, label, unit, work, arguments) {#op, label, unit, work, run_##name},
+#define ROW_OP(op, ...) ROW(op, op, __VA_ARGS__)
+    BENCHES(ROW_OP) SHAPES(ROW)
+#undef ROW_OP
 #undef ROW
 };
 
@@ -187,6 +227,14 @@ static void fill_operands(struct check *c) {
     for (size_t i = 0; i < ARRAY_SIZE(s32_a); i++)
         s32_a[i] = check_between(c, -1000, 1000);
     kern_mfcc_tables(&mfcc, tables);
+    kern_softmax_prepare(&softmax);
+    labels = softmax;
+    labels.rows = 1;
+    fused_add = fused_sub = binary;
+    kern_add_prepare(&fused_add, false);
+    kern_add_prepare(&fused_sub, true);
+    residual = fused_add;
+    residual.dims[0] = 4 * N;
 }
 
 /* From the same state for both. */

@@ -4,7 +4,6 @@
  */
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/attributes.h"
@@ -59,12 +58,6 @@ static void prepare(unsigned i, const char *op, struct kern_binary *p) {
         kern_add_prepare(p, subtract);
 }
 
-static const struct {
-    const char *name;
-    size_t n;
-} bench_sizes[] = {{"8x8x64", 4096}, {"16x16x32", 8192}, {"32x32x16", 16384},
-                   {"8x8x64", 4096}, {"16x16x32", 8192}, {"32x32x16", 16384}};
-
 #define BINARY(op, type, fill, compare)                                                            \
     void check_##op(struct check *c) {                                                             \
         for (unsigned i = 0; i < CASES; i++) {                                                     \
@@ -97,22 +90,6 @@ static const struct {
             }                                                                                      \
             check_done(c);                                                                         \
         }                                                                                          \
-        for (size_t s = 0; c->bench && s < ARRAY_SIZE(bench_sizes); s++) {                         \
-            enum { N = 32 * 32 * 16 };                                                             \
-            static type a[N], b[N], y[N];                                                          \
-            const size_t n = bench_sizes[s].n;                                                     \
-            struct kern_binary p = {.n_dims = 1, .a_stride = {1}, .b_stride = {1}};                \
-            p.dims[0] = (int32_t)n;                                                                \
-            random_scales(c, &p);                                                                  \
-            prepare(s / 3, #op, &p);                                                               \
-            fill(c, a, n, FILL_RANDOM);                                                            \
-            fill(c, b, n, FILL_RANDOM);                                                            \
-            double r = CHECK_TIME(kernels_get(TIER_C)->op(&p, a, b, y));                           \
-            char name[64];                                                                         \
-            snprintf(name, sizeof(name), #op " %s%s", bench_sizes[s].name,                         \
-                     p.fused.is_exact ? " fused" : "");                                            \
-            check_bench_print(c, name, CHECK_TIME(c->new->op(&p, a, b, y)), r, (double)n, "elem"); \
-        }                                                                                          \
     }
 
 #define BINARY_S8(op) BINARY(op, int8_t, check_fill_s8, check_equal(c, e, y, n, 1))
@@ -144,20 +121,6 @@ BINARY_F32(min_f32)
             call_ref;                                                                              \
             call_new;                                                                              \
             compare;                                                                               \
-            check_done(c);                                                                         \
-        }                                                                                          \
-        for (size_t i = 0; c->bench && i < 2; i++) {                                               \
-            const size_t n = i ? 27648 : 490;                                                      \
-            static in_type x[27648];                                                               \
-            static out_type y[27648], e[27648];                                                    \
-            fill(c, x, n, FILL_RANDOM);                                                            \
-            prepare;                                                                               \
-            const struct kernels *all = c->ref;                                                    \
-            c->ref = kernels_get(TIER_C);                                                          \
-            const double r = CHECK_TIME(call_ref);                                                 \
-            c->ref = all;                                                                          \
-            check_bench_print(c, i ? #op " 27648" : #op " 490", CHECK_TIME(call_new), r,           \
-                              (double)n, "elem");                                                  \
             check_done(c);                                                                         \
         }                                                                                          \
     }
@@ -277,16 +240,6 @@ static struct kern_softmax random_softmax(struct check *c, unsigned i) {
             c->new->op(&p, x, y);                                                                  \
             compare;                                                                               \
             check_done(c);                                                                         \
-        }                                                                                          \
-        if (c->bench) {                                                                            \
-            struct kern_softmax p = random_softmax(c, 0);                                          \
-            p.rows = 1;                                                                            \
-            p.cols = 12;                                                                           \
-            type x[12];                                                                            \
-            out_type y[12];                                                                        \
-            fill(c, x, 12, FILL_RANDOM);                                                           \
-            check_bench_print(c, #op " 12", CHECK_TIME(c->new->op(&p, x, y)),                      \
-                              CHECK_TIME(kernels_get(TIER_C)->op(&p, x, y)), 12, "elem");          \
         }                                                                                          \
     }
 
