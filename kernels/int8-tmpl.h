@@ -34,6 +34,8 @@
  *   vec_pair           two 16-bit numbers in each lane; vec_pair_set1 the same two in each,
  *   vec_pairs          each byte of a with that of b, both times 256, in vec_widen's order,
  *   vec_dot_pairs      acc + x.a * w.a + x.b * w.b in each lane,
+ *   struct vec_table, vec_table_set, vec_lookup
+ *                      table[x] for each byte x, of 256 bytes,
  * and for flat blocks of 4 * VEC_LANES neighbouring elements (depthwise)
  *   vec_interleave     four vectors of lanes of VEC_GROUP taps of an element each; tap i of element
  *                      e is x[i][first + e],

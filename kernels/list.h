@@ -39,11 +39,11 @@
     X(quantize_f32_u8)                                                                             \
     X(dequantize_s8_f32)                                                                           \
     X(dequantize_u8_f32)                                                                           \
+    X(lut_8)                                                                                       \
     X(peak_s8)
 
 /* The others. */
 #define KERN_C_OPS(X)                                                                              \
-    X(lut_8)                                                                                       \
     X(softmax_s8)                                                                                  \
     X(softmax_s8_s16)                                                                              \
     X(softmax_f32)                                                                                 \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Part of int8-tmpl.h: between real values and bytes.
+ * Part of int8-tmpl.h: between real values and bytes, and from bytes to bytes.
  */
 
 /* Beyond every byte less every zero point, and within int32. */
@@ -73,4 +73,21 @@ void KERN_NAME(dequantize_u8_f32)(const struct kern_quantize *p, const uint8_t *
     const int32_t zero = p->zero;
     for (size_t i = 0; i < n; i++)
         y[i] = scale * (float)(x[i] - zero);
+}
+
+/* Shorter inputs are done before the table is ready. */
+#define LUT_MIN_BYTES 128
+
+void KERN_NAME(lut_8)(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n) {
+    if (n < LUT_MIN_BYTES) {
+        kern_lut_8_c(table, x, y, n);
+        return;
+    }
+    struct vec_table t;
+    vec_table_set(&t, table);
+    size_t i = 0;
+    for (; i + VEC_BYTES <= n; i += VEC_BYTES)
+        vec_store(y + i, vec_lookup(&t, vec_load(x + i)));
+    if (i < n)
+        vec_store_some(y + i, vec_lookup(&t, vec_load_some(x + i, n - i)), n - i);
 }

@@ -231,3 +231,37 @@ static inline void vec_pairs(vec a, vec b, vec_pair ret[4]) {
 static inline vec vec_dot_pairs(vec acc, vec_pair x, vec_pair w) {
     return _mm512_dpwssd_epi32(acc, x, w);
 }
+
+/* A shuffle looks up the low four bits of the bytes below 128 and gives 0 for the others. So with
+ * x - 16 h as its index, saturated below, it serves the rows from h to 7 of half a table, and those
+ * up to a row must be in sum (by exclusive or) what the table has there. */
+struct vec_table {
+    vec rows[2][8];
+};
+
+static inline void vec_table_set(struct vec_table *t, const uint8_t table[256]) {
+    for (unsigned half = 0; half < 2; half++) {
+        vec before = _mm512_setzero_si512();
+        for (unsigned h = 0; h < 8; h++) {
+            const vec row = _mm512_broadcast_i32x4(
+                _mm_loadu_si128((const void *)(table + 128 * half + 16 * h)));
+            t->rows[half][h] = _mm512_xor_si512(row, before);
+            before = row;
+        }
+    }
+}
+
+static inline vec vec_lookup(const struct vec_table *t, vec x) {
+    const vec step = _mm512_set1_epi8(16);
+    vec upper = _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+    vec y = _mm512_xor_si512(_mm512_shuffle_epi8(t->rows[0][0], x),
+                             _mm512_shuffle_epi8(t->rows[1][0], upper));
+#pragma GCC unroll 8
+    for (unsigned h = 1; h < 8; h++) {
+        x = _mm512_subs_epi8(x, step);
+        upper = _mm512_subs_epi8(upper, step);
+        y = _mm512_xor_si512(y, _mm512_shuffle_epi8(t->rows[0][h], x));
+        y = _mm512_xor_si512(y, _mm512_shuffle_epi8(t->rows[1][h], upper));
+    }
+    return y;
+}
