@@ -20,6 +20,10 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
 
 int fd_close(int fd) {
     if (fd >= 0) {
@@ -93,6 +97,23 @@ int map_shared(int fd, size_t size, struct map *ret_map) {
 
 int map_sealed(int fd, size_t size, struct map *ret_map) {
     return map_fd(fd, size, PROT_READ, MAP_PRIVATE, ret_map);
+}
+
+/* Linux before 5.14: a touch of each page does the same. */
+static void touch_pages(volatile char *data, size_t size, bool writable) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t at = 0; at < size; at += page) {
+        char c = data[at];
+        if (writable)
+            data[at] = c;
+    }
+}
+
+void map_populate(const struct map *map, bool writable) {
+    if (map->data &&
+        madvise(map->data, map->size, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0 &&
+        errno == EINVAL)
+        touch_pages(map->data, map->size, writable);
 }
 
 int map_read_fd(int fd, size_t max, struct map *ret_map, struct diag *diag) {

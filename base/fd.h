@@ -39,6 +39,10 @@ _nodiscard_ int map_shared(int fd, size_t size, struct map *ret_map);
 /* Maps a sealed memfd read-only: MAP_PRIVATE, since kernels below 6.7 refuse MAP_SHARED of a write-sealed one. */
 _nodiscard_ int map_sealed(int fd, size_t size, struct map *ret_map);
 
+/* Brings the pages of a mapping in, those of a writable one for writing, so that whoever uses it first does not wait for
+ * them one by one. Changes nothing of what it holds; nobody else may write to it meanwhile. */
+void map_populate(const struct map *map, bool writable);
+
 /* Reads all of a file into anonymous memory, so that a later change of the file cannot hurt. At most `max` bytes:
  * -EFBIG above. An empty file gives size 0 and data NULL. `diag` says what failed. */
 _nodiscard_ int map_read_file(const char *path, size_t max, struct map *ret_map, struct diag *diag);

@@ -44,11 +44,12 @@ static void resize(struct map *map, size_t bytes) {
 
 void worker_size_arena(struct worker *worker, size_t bytes) {
     resize(&worker->arena, bytes);
+    map_populate(&worker->arena, true);
 }
 
 void *worker_arena(struct worker *worker, size_t bytes) {
     if (!worker->arena.data || worker->arena.size < bytes)
-        resize(&worker->arena, MAX(bytes, (size_t)1));
+        worker_size_arena(worker, MAX(bytes, (size_t)1));
     return worker->arena.data;
 }
 

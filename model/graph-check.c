@@ -203,7 +203,7 @@ static int check_op(const struct op_check *c, uint8_t *seen) {
     return r ? r : rule->check(c);
 }
 
-/* What an operator costs, for the limit: positions of pooling windows count like multiplications. */
+/* Positions of pooling windows count like multiplications. */
 static uint64_t op_work(const struct graph *graph, const struct op *op) {
     if (op->kind == OP_MFCC) {
         const struct op_mfcc *m = &op->mfcc;
@@ -219,6 +219,17 @@ static uint64_t op_work(const struct graph *graph, const struct op *op) {
     uint64_t window =
         (uint64_t)MIN(op->pool.kernel_h, x->dims[1]) * (uint64_t)MIN(op->pool.kernel_w, x->dims[2]);
     return window * tensor_elements(&graph->tensors[op->outputs[0]]);
+}
+
+uint64_t graph_work(const struct graph *graph) {
+    uint64_t work = 0;
+    for (uint32_t i = 0; i < graph->n_ops; i++) {
+        const struct op *op = &graph->ops[i];
+        work += op_work(graph, op);
+        for (unsigned k = 0; k < op->n_outputs; k++)
+            work += tensor_elements(&graph->tensors[op->outputs[k]]);
+    }
+    return work;
 }
 
 static int check_ops(const struct graph *graph, uint8_t *seen, struct diag *diag) {

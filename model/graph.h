@@ -254,3 +254,5 @@ _nodiscard_ int graph_check(const struct graph *graph, struct diag *diag);
 
 /* Multiply-accumulate operations of one operator for the declared shapes; 0 for operators that have none. */
 uint64_t graph_op_macs(const struct graph *graph, const struct op *op);
+/* What a run of a checked graph costs, roughly: its multiplications, positions of pooling windows, and results. */
+uint64_t graph_work(const struct graph *graph);

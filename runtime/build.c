@@ -13,6 +13,10 @@
 #define IMAGE_ALIGN KERN_PACK_ALIGN
 #define IMAGE_MAX_BYTES UINT32_MAX /* struct ref has 32 bits */
 
+/* The first run of a small network takes many times as long as any other, for its code is not there yet: more than about
+ * a millisecond that is not worth. */
+#define WARM_MAX_WORK ((uint64_t)16 << 20)
+
 /* The image while it is laid out (map is empty) and written (map is there). Both passes take the same path, so that a
  * size cannot differ from what is written. */
 struct writer {
@@ -230,6 +234,7 @@ static int write_sealed(struct plan *plan, int *ret_fd, size_t *ret_size) {
         r = map_shared(fd, size, &w.map);
     if (r)
         return diag_set(plan->diag, r, "no memory for an image of %zu bytes", size);
+    map_populate(&w.map, true);
     write_image(&w, plan);
     edge_assert(w.end == size);
     map_deinit(&w.map);
@@ -254,9 +259,13 @@ int image_build(const struct graph *graph, enum tier tier, struct image **ret_im
         r = write_sealed(plan, &fd, &size);
     if (r)
         return r;
-    r = image_open(fd, size, ret_image);
+    struct image *image;
+    r = image_open(fd, size, &image);
     if (r)
         return err_trace(r);
     fd = -1;
+    if (graph_work(graph) <= WARM_MAX_WORK)
+        image_warm_up(image);
+    *ret_image = image;
     return 0;
 }

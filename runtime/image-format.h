@@ -157,6 +157,9 @@ struct image {
 /* Maps a sealed image and takes over its descriptor on success. */
 _nodiscard_ int image_open(int fd, size_t size, struct image **ret_image);
 
+/* Runs it once with zeros for inputs, if the memory for that is at hand: brings kernels and weights in. */
+void image_warm_up(const struct image *image);
+
 static inline const void *image_at(const struct image *image, uint64_t offset) {
     return (const char *)image->map.data + offset;
 }

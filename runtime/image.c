@@ -53,6 +53,7 @@ int image_open(int fd, size_t size, struct image **ret_image) {
         image_free(image);
         return err_trace(r);
     }
+    map_populate(&image->map, false);
     const struct image_header *h = image->header = image->map.data;
     edge_assert(h->magic == IMAGE_MAGIC && h->size == size);
     image->steps = image_at(image, h->steps);

@@ -48,7 +48,8 @@ struct layer_info {
 };
 
 /*
- * Compiles a graph that passed graph_check(). The graph may go afterwards. Thread-safe for distinct graphs.
+ * Compiles a graph that passed graph_check(). The graph may go afterwards. The image is in memory, and a small network
+ * has run once, so that its first run is like any other. Thread-safe for distinct graphs.
  * 0, -ENOMEM, -ENOSPC, MODEL_E_UNSUPPORTED (the diag names the operator).
  */
 _nodiscard_ int image_build(const struct graph *graph, enum tier tier, struct image **ret_image,

@@ -76,6 +76,8 @@ int load_buffers_init(struct load_buffers *buffers, const struct source *source,
         buffers->outputs[i] = calloc(batch, source->outputs[i].size);
         if (!buffers->outputs[i])
             return err_origin(-ENOMEM);
+        /* Their pages come now, not in the first call. */
+        memset(buffers->outputs[i], 0xff, batch * source->outputs[i].size);
     }
     return 0;
 }

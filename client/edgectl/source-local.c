@@ -35,6 +35,8 @@ static int local_lane_new(struct source *source, bool session, struct lane **ret
     size_t size = MAX(image_arena_bytes(source->image), (size_t)RUNTIME_ARENA_ALIGN);
     l->arena = aligned_alloc(RUNTIME_ARENA_ALIGN, size);
     int r = l->arena ? 0 : err_origin(-ENOMEM);
+    if (!r) /* its pages come now, not in the first run */
+        memset(l->arena, 0, size);
     if (!r && session)
         r = session_new(source->image, &l->session);
     if (r) {

@@ -75,6 +75,10 @@ START_TEST(test_memfd_seals) {
     ck_assert_int_eq(memfd_new("test", 5000, &fd), 0);
     ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     ck_assert_int_eq(map_shared(fd, 5000, &map), 0);
+    map_populate(&map, true);
+    unsigned char in_core[2] = {0};
+    ck_assert_int_eq(mincore(map.data, 5000, in_core), 0);
+    ck_assert(in_core[0] & in_core[1] & 1);
     memset(map.data, 0x5a, 5000);
     /* The write seal is refused while a writable mapping exists. */
     ck_assert_int_eq(memfd_seal_image(fd), -EBUSY);
@@ -84,6 +88,7 @@ START_TEST(test_memfd_seals) {
     ck_assert_int_eq(memfd_seals(fd, &seals), 0);
     ck_assert_uint_eq(seals & 0xf, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     ck_assert_int_eq(map_sealed(fd, 5000, &map), 0);
+    map_populate(&map, false);
     ck_assert_int_eq(((const char *)map.data)[4999], 0x5a);
     ck_assert_int_eq(ftruncate(fd, 0), -1);
     ck_assert_int_eq(errno, EPERM);
