@@ -6,12 +6,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
-
-#include "base/utf8.h"
 
 #include "client/edge-private.h"
 #include "proto/params.h"
@@ -169,59 +166,4 @@ int edge_copy_name(struct edge *edge, const char *name, char *ret) {
         return edge_break(edge, -EPROTO, "a reply holds a name of %zu bytes", n);
     memcpy(ret, name, n + 1);
     return 0;
-}
-
-/* What the caller gave, byte for byte once it is known to be one object and nothing else. */
-static int write_parameters(struct edge *edge, struct json_writer *w, const char *parameters) {
-    cJSON *object = cJSON_ParseWithLengthOpts(parameters, strlen(parameters) + 1, NULL, true);
-    bool is_object = cJSON_IsObject(object) && utf8_valid(parameters, strlen(parameters));
-    cJSON_Delete(object);
-    if (!is_object)
-        return edge_set_error(edge, -EINVAL, "the parameters are not a JSON object");
-    /* The writer has opened the object, and will close it. */
-    const char *members = strchr(parameters, '{') + 1;
-    size_t n = (size_t)(strrchr(parameters, '}') - members);
-    char *at = json_put_reserve(w, n);
-    if (at) {
-        memcpy(at, members, n);
-        json_put_done(w, n);
-    }
-    return 0;
-}
-
-/* The text of an object's members cannot be taken from the document, whose bulk was cut out: it is parsed again. */
-static int print_parameters(struct edge *edge, char **ret) {
-    const struct buffer *text = &edge->current.text;
-    cJSON *reply = cJSON_ParseWithLength((const char *)text->data, text->len);
-    cJSON *parameters = cJSON_GetObjectItemCaseSensitive(reply, "parameters");
-    /* A copy, since the program may have given cJSON an allocator of its own. */
-    char *printed = cJSON_IsObject(parameters) ? cJSON_PrintUnformatted(parameters) : NULL;
-    char *copy = !parameters || printed ? strdup(printed ? printed : "{}") : NULL;
-    cJSON_free(printed);
-    cJSON_Delete(reply);
-    if (!copy)
-        return edge_set_error(edge, err_origin(-ENOMEM), "out of memory");
-    *ret = copy;
-    return 0;
-}
-
-_public_ int edge_call(struct edge *edge, const char *method, const char *parameters,
-                       char **ret_parameters) {
-    struct json_writer w;
-    const cJSON *reply;
-    size_t start;
-    int r = edge_check_given(edge, method, "the method's name");
-    if (!r)
-        r = edge_begin_call(edge, method, &w, &start);
-    if (r)
-        return r;
-    if (parameters) {
-        r = write_parameters(edge, &w, parameters);
-        if (r) {
-            edge->unsent.len = start;
-            return r;
-        }
-    }
-    r = edge_finish_call(edge, &w, start, -1, &reply);
-    return r ? r : print_parameters(edge, ret_parameters);
 }

@@ -291,8 +291,8 @@ struct edge_status *edge_status_free(struct edge_status *status); /* accepts NUL
 int edge_metrics(struct edge *edge, char **ret_text);
 
 /* Calls any method of the socket, "io.edged.List", with a JSON object of parameters (NULL: none) that is sent as it is.
- * -EINVAL where it is not exactly one object. *ret_parameters: the reply's, a JSON object, printed anew (integers are
- * exact up to 2^53); the caller frees it with free(3). An error the daemon answers is EDGE_E_*. */
+ * -EINVAL where it is not exactly one object. *ret_parameters: the reply's, a JSON object as the daemon sent it; the
+ * caller frees it with free(3). An error the daemon answers is EDGE_E_*. */
 int edge_call(struct edge *edge, const char *method, const char *parameters, char **ret_parameters);
 
 #ifdef __cplusplus

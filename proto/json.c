@@ -235,6 +235,65 @@ const struct json_cut *json_doc_cut(const struct json_doc *doc, const cJSON *ite
     return (const struct json_cut *)(const void *)doc->cuts.data + i;
 }
 
+static bool escapes_valid(const char *p, size_t len) {
+    const char *end = p + len;
+    while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+        if (end - p < 2 || !strchr("\"\\/bfnrtu", p[1]) || !p[1])
+            return false;
+        for (int i = 0; p[1] == 'u' && i < 4; i++)
+            if (end - p < 6 || hex_digit(p[2 + i]) < 0)
+                return false;
+        p += 2;
+    }
+    return true;
+}
+
+bool json_doc_whole(const struct json_doc *doc) {
+    const struct json_cut *c = (const struct json_cut *)(const void *)doc->cuts.data;
+    for (size_t n = doc->cuts.len / sizeof(*c); n > 0; n--, c++)
+        if (c->is_string ? !utf8_valid(c->text, c->len) || !escapes_valid(c->text, c->len)
+                         : !values_text_valid(c->text, c->len))
+            return false;
+    return true;
+}
+
+/* Behind the value that begins at p, in a document that is valid. */
+static const char *skip_value(const char *p, const char *end) {
+    for (int depth = 0; p < end;) {
+        if (*p == '"')
+            p = string_end(p + 1, end) + 1;
+        else if (*p == '{' || *p == '[')
+            depth++, p++;
+        else if (*p == '}' || *p == ']')
+            depth--, p++;
+        else if (depth == 0) /* a number or a literal */
+            while (p < end && *p != ',' && *p != '}' && *p != ']')
+                p++;
+        else
+            p = *p == ':' ? p + 1 : skip_flat(p, end);
+        if (depth == 0)
+            break;
+    }
+    return p;
+}
+
+const char *json_member_text(const char *text, size_t len, const char *key, size_t *ret_len) {
+    const char *end = text + len;
+    const char *found = NULL;
+    const char *p = strchr(text, '{');
+    while (p && (p = memchr(p, '"', (size_t)(end - p)))) {
+        const char *quote = string_end(p + 1, end);
+        const char *value = skip_blanks(skip_blanks(quote + 1) + 1);
+        bool is_it = key_is(p + 1, quote, key);
+        p = skip_value(value, end);
+        if (is_it) {
+            found = value;
+            *ret_len = (size_t)(p - value);
+        }
+    }
+    return found;
+}
+
 bool json_int(const cJSON *item, int64_t min, int64_t max, int64_t *ret) {
     if (!cJSON_IsNumber(item))
         return false;

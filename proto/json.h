@@ -51,6 +51,12 @@ _nodiscard_ int json_doc_parse(struct json_doc *doc, char *text, size_t len);
  */
 const struct json_cut *json_doc_cut(const struct json_doc *doc, const struct cJSON *item);
 
+/* Whether what was cut out is JSON as well. */
+bool json_doc_whole(const struct json_doc *doc);
+/* The text of the value of `key` in the object that is the whole of a document's text; the last where there are several.
+ * NULL where there is none. */
+const char *json_member_text(const char *text, size_t len, const char *key, size_t *ret_len);
+
 /* Whether item is an integer within [min, max]; stores it. */
 bool json_int(const struct cJSON *item, int64_t min, int64_t max, int64_t *ret);
 

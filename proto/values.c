@@ -337,3 +337,32 @@ int values_from_text(const char *text, size_t len, enum dtype dtype, bool null_i
     }
     return 0;
 }
+
+/* What follows the literal at p; NULL where it is none. */
+static const char *skip_literal(const char *p) {
+    static const char *const literals[] = {"true", "false", "null"};
+    for (size_t i = 0; i < ARRAY_SIZE(literals); i++)
+        if (strncmp(p, literals[i], strlen(literals[i])) == 0)
+            return p + strlen(literals[i]);
+    return NULL;
+}
+
+bool values_text_valid(const char *text, size_t len) {
+    const char *end = text + len;
+    const char *p = text;
+    while (p < end && is_blank(*p))
+        p++;
+    if (p == end)
+        return true;
+    for (;; p++) {
+        struct number n;
+        while (p < end && is_blank(*p))
+            p++;
+        const char *after = read_number(p, end, &n);
+        p = after ? after : skip_literal(p);
+        while (p && p < end && is_blank(*p))
+            p++;
+        if (!p || p >= end || *p != ',')
+            return p == end;
+    }
+}

@@ -31,6 +31,8 @@ size_t values_count(const char *text, size_t len);
  */
 _nodiscard_ int values_from_text(const char *text, size_t len, enum dtype dtype, bool null_is_nan,
                                  size_t n, void *ret, struct diag *diag);
+/* Whether the inside of a flat array is what JSON allows there: nothing, or numbers and literals. text[len] as above. */
+bool values_text_valid(const char *text, size_t len);
 /* The most bytes that values_to_text() writes for n values. */
 size_t values_text_max(enum dtype dtype, size_t n);
 /* Writes n values with commas between them; returns the length. Values that are not finite become null. */

@@ -274,6 +274,30 @@ START_TEST(test_write) {
 }
 END_TEST
 
+static void member(const char *object, const char *key, const char *want) {
+    size_t len = 0;
+    const char *found = json_member_text(object, strlen(object), key, &len);
+    if (!want) {
+        ck_assert_ptr_null(found);
+        return;
+    }
+    ck_assert_ptr_nonnull(found);
+    ck_assert_uint_eq(len, strlen(want));
+    ck_assert_mem_eq(found, want, len);
+}
+
+START_TEST(test_member_text) {
+    member("{}", "a", NULL);
+    member(" { \"a\" : 1 } ", "b", NULL);
+    member("{\"a\":1}", "a", "1");
+    member("{\"b\":{\"a\":2},\"a\":[{\"a\":3},\"]\"],\"c\":4}", "a", "[{\"a\":3},\"]\"]");
+    member("{\"b\":\"a\",\"\\u0061\":\"x\\\"}\"}", "a", "\"x\\\"}\"");
+    member("{\"a\":-1.5e3,\"b\":true}", "a", "-1.5e3");
+    member("{\"a\":1,\"b\":true}", "b", "true");
+    member("{\"a\":1,\"a\":{}}", "a", "{}");
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("json");
     TCase *t = tcase_create("json");
@@ -288,6 +312,7 @@ int main(void) {
     tcase_add_test(t, test_reply);
     tcase_add_test(t, test_member);
     tcase_add_test(t, test_write);
+    tcase_add_test(t, test_member_text);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -670,12 +670,26 @@ START_TEST(test_call) {
     ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":" GIVEN "}\n");
     ck_assert_str_eq(reply, "{\"data\":[1,2],\"raw\":\"AA==\"}");
     free(reply);
-    static const char *const refused[] = {"",     "[]",       "{} trailing",
-                                          "{}{}", "{\"a\":1", "{\"a\":\"\xff\"}"};
+    static const char *const refused[] = {
+        "", "[]", "{} trailing", "{}{}", "{\"a\":1", "{\"a\":\"\xff\"}",
+        /* where the tree has no values */
+        "{\"data\":[1,]}", "{\"data\":[01]}", "{\"data\":[1 2]}", "{\"data\":[nul]}",
+        "{\"raw\":\"\xff\"}", "{\"raw\":\"\\x\"}", "{\"raw\":\"\\u00g0\"}"};
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
         ck_assert_int_eq(edge_call(f.edge, "a.B", refused[i], &reply), -EINVAL);
     script("{}");
     ck_assert_int_eq(edge_call(f.edge, "a.B", "{}", &reply), 0);
+    free(reply);
+    ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":{}}\n");
+    script("{ \"parameters\" : {\"x\":[{\"data\":[ ]}, \"}\\\"\", 1e2 ], \"raw\":\"\\/\"} }");
+    ck_assert_int_eq(edge_call(f.edge, "a.B", "{\"data\":[true,null,-1.5e3, 0 ]}", &reply), 0);
+    ck_assert_str_eq(reply, "{\"x\":[{\"data\":[ ]}, \"}\\\"\", 1e2 ], \"raw\":\"\\/\"}");
+    free(reply);
+    ck_assert_str_eq(heard(),
+                     "{\"method\":\"a.B\",\"parameters\":{\"data\":[true,null,-1.5e3, 0 ]}}\n");
+    script("{\"parameters\":null}");
+    ck_assert_int_eq(edge_call(f.edge, "a.B", "{}", &reply), 0);
+    ck_assert_str_eq(reply, "{}");
     free(reply);
     ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":{}}\n");
     script("{}");
@@ -683,6 +697,13 @@ START_TEST(test_call) {
     ck_assert_str_eq(reply, "{}");
     free(reply);
     ck_assert_str_eq(heard(), "{\"method\":\"a.B\",\"parameters\":{}}\n");
+}
+END_TEST
+
+START_TEST(test_call_malformed) {
+    char *reply;
+    script("{\"parameters\":{\"data\":[1,]}}");
+    ck_assert_int_eq(edge_call(f.edge, "a.B", "{}", &reply), -EPROTO);
 }
 END_TEST
 
@@ -765,6 +786,7 @@ int main(void) {
     tcase_add_loop_test(t, test_describe_malformed, 0, ARRAY_SIZE(bad_models));
     tcase_add_test(t, test_status);
     tcase_add_test(t, test_call);
+    tcase_add_test(t, test_call_malformed);
     tcase_add_test(t, test_null);
     tcase_add_test(t, test_connect);
     suite_add_tcase(s, t);
