@@ -57,7 +57,7 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
     const struct conv_shape s = conv_shape(p);
     if (s.out_h == 0 || s.out_w == 0 || conv_is_inside(&s))
         return 0;
-    const size_t width = conv_band_width(&s, STAGE_VALUES, CONV_MAX_ROWS);
+    const size_t width = conv_band_width(&s, STAGE_VALUES, KERN_ROWS_1);
     const size_t height = conv_band_height(&s, STAGE_VALUES, width);
     return pack_room(conv_band_in(&s, height) * conv_band_pitch(&s, width) * sizeof(float));
 }
@@ -94,24 +94,24 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
     const size_t group_out = conv_group_out(p);
     struct conv_tile t = {
         .pixel = s->stride_w * s->in_c,
+        .out_pixel = (size_t)p->out_c,
         .kernel_h = s->kernel_h,
         .kernel_step = s->dilation_h * pitch,
         .runs_x = s->runs_x,
         .run_step = s->run_step,
         .run_length = s->run_length,
         .block = packed,
-        .out_c = (size_t)p->out_c,
         .lo = p->out_min_f,
         .hi = p->out_max_f,
     };
     for (size_t first = 0; first < group_out;) {
         const unsigned n = conv_block_vectors(group_out, first);
+        size_t most;
+        const conv_tile_fn *fns = conv_tile_choose(&t, n, &most);
+        t.x = x;
+        t.y = y + first;
         t.channels = group_out - first;
-        for (size_t row = 0; row < rows; row++) {
-            t.x = x + row * s->stride_h * pitch;
-            t.y = y + row * s->out_w * t.out_c + first;
-            conv_row(&t, width, n);
-        }
+        conv_walk(&t, fns, most, width, rows, s->stride_h * pitch, s->out_w * t.out_pixel);
         t.block += conv_block_values(p, n);
         first += n * LANES;
     }
@@ -124,7 +124,7 @@ static void conv_run(const struct kern_conv *p, const void *packed, const void *
         return;
     const bool inside = conv_is_inside(&s);
     const size_t values = inside ? DIRECT_VALUES : STAGE_VALUES;
-    const size_t width = conv_band_width(&s, values, CONV_MAX_ROWS);
+    const size_t width = conv_band_width(&s, values, KERN_ROWS_1);
     const size_t height = conv_band_height(&s, values, width);
     for (size_t row = 0; row < s.out_h; row += height) {
         const size_t rows = MIN(height, s.out_h - row);

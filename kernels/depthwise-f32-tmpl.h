@@ -50,6 +50,8 @@ static size_t depthwise_packed_size(const struct kern_conv *p) {
     return pack_room(depthwise_blocks(p) * depthwise_block_values(p) * sizeof(float));
 }
 
+#include "kernels/depthwise-3x3-f32-tmpl.h"
+
 static bool depthwise_is_staged(const struct kern_conv *p, const struct conv_shape *s) {
     return depthwise_is_flat(p) || !conv_is_inside(s);
 }
@@ -66,7 +68,7 @@ static size_t depthwise_pitch(const struct kern_conv *p, const struct conv_shape
 
 static size_t depthwise_scratch_size(const struct kern_conv *p) {
     const struct conv_shape s = conv_shape(p);
-    if (!depthwise_is_staged(p, &s))
+    if (depthwise_slides(p, &s) || !depthwise_is_staged(p, &s))
         return 0;
     const size_t width = conv_band_width(&s, STAGE_VALUES, DEPTHWISE_ROWS);
     const size_t height = conv_band_height(&s, STAGE_VALUES, width);
@@ -93,101 +95,67 @@ static void depthwise_pack(const struct kern_conv *p, const struct kern_conv_wei
     }
 }
 
-/* One tile, as its function needs it. */
-struct depthwise_tile {
-    const float *x; /* the first tap of the first vector */
-    size_t pixel;   /* values from one vector to the next, */
-    size_t y_step;  /* and in the output */
-    size_t kernel_h, kernel_step, kernel_w, run_step;
-    const float *block;
-    float *y;
-    size_t values; /* of a vector: less than LANES at the end of a flat row */
-    float lo, hi;
-};
-
-static inline __attribute__((always_inline)) void depthwise_tile(const struct depthwise_tile *t,
-                                                                 const unsigned rows,
-                                                                 const size_t kernel_h,
-                                                                 const size_t kernel_w) {
-    const size_t pixel = t->pixel;
-    const float *w = t->block + LANES;
-    vec acc[DEPTHWISE_ROWS];
+/* A tile whose pixels are vectors that share the block's weights; those of a 3x3 kernel stay in
+ * registers. */
+static inline __attribute__((always_inline)) void
+depthwise_tile(const struct conv_tile *t, const unsigned rows, const size_t kernel_h,
+               const size_t kernel_w, const bool keep) {
+    const unsigned addresses = CONV_ADDRESSES(rows);
+    const size_t pixel = t->pixel, run_step = t->run_step;
+    const float *tile = t->x;
+    float *y = t->y;
+    vec kept[9];
+#pragma GCC unroll 9
+    for (unsigned i = 0; keep && i < 9; i++)
+        kept[i] = vec_load(t->block + (1 + i) * LANES);
+    for (size_t n = t->count; n > 0; n--, tile += t->x_next, y += t->y_next) {
+        vec acc[DEPTHWISE_ROWS][4];
 #pragma GCC unroll 8
-    for (unsigned i = 0; i < rows; i++)
-        acc[i] = (vec){0};
+        for (unsigned i = 0; i < rows; i++)
+            acc[i][0] = (vec){0};
 #pragma GCC unroll 4
-    for (size_t ky = 0; ky < kernel_h; ky++) {
-        const float *x[(DEPTHWISE_ROWS + 2) / 3];
+        for (size_t ky = 0; ky < kernel_h; ky++) {
+            const float *x[CONV_ADDRESSES(DEPTHWISE_ROWS)];
+            conv_tile_start(x, tile + ky * t->kernel_step, pixel, addresses);
 #pragma GCC unroll 4
-        for (unsigned i = 0; i < (rows + 2) / 3; i++)
-            x[i] = t->x + ky * t->kernel_step + 3 * i * pixel;
-#pragma GCC unroll 4
-        for (size_t kx = 0; kx < kernel_w; kx++, w += LANES) {
-            const vec weights = vec_load(w);
+            for (size_t kx = 0; kx < kernel_w; kx++) {
+                const size_t tap = ky * kernel_w + kx;
+                const vec weights = keep ? kept[tap] : vec_load(t->block + (1 + tap) * LANES);
 #pragma GCC unroll 8
-            for (unsigned i = 0; i < rows; i++)
-                acc[i] += vec_load(CONV_ROW(x, i)) * weights;
-#pragma GCC unroll 4
-            for (unsigned i = 0; i < (rows + 2) / 3; i++) {
-                x[i] += t->run_step;
-                KEEP_ADDRESS(x[i]);
+                for (unsigned i = 0; i < rows; i++)
+                    acc[i][0] += vec_load(CONV_ROW(x, i)) * weights;
+                conv_tile_advance(x, run_step, addresses);
             }
         }
-    }
-    const vec bias = vec_load(t->block);
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < rows; i++) {
-        const vec out = vec_clamp(acc[i] + bias, t->lo, t->hi);
-        if (rows > 1 || t->values == LANES)
-            vec_store(t->y + i * t->y_step, out);
-        else
-            vec_store_part(t->y, out, t->values);
+        conv_tile_store(t, y, acc, rows, 1, 1);
     }
 }
 
-typedef void (*depthwise_tile_fn)(const struct depthwise_tile *t);
-
-/* Kernels of any size, and 3x3 unrolled. */
 #define DEPTHWISE_TILE(rows, unused)                                                               \
-    static void depthwise_tile_##rows(const struct depthwise_tile *t) {                            \
-        depthwise_tile(t, rows, t->kernel_h, t->kernel_w);                                         \
+    static void depthwise_tile_##rows(const struct conv_tile *t) {                                 \
+        depthwise_tile(t, rows, t->kernel_h, t->runs_x, false);                                    \
     }                                                                                              \
-    static void depthwise_tile_##rows##_3x3(const struct depthwise_tile *t) {                      \
-        depthwise_tile(t, rows, 3, 3);                                                             \
+    static void depthwise_tile_##rows##_3x3(const struct conv_tile *t) {                           \
+        depthwise_tile(t, rows, 3, 3, true);                                                       \
     }
 #define DEPTHWISE_TILE_NAME(rows, suffix) depthwise_tile_##rows##suffix,
 
 /* clang-format off */
 CONV_TILES(DEPTHWISE_ROWS)(DEPTHWISE_TILE, )
-static const depthwise_tile_fn depthwise_tiles[] = {
+static const conv_tile_fn depthwise_tiles[] = {
     CONV_TILES(DEPTHWISE_ROWS)(DEPTHWISE_TILE_NAME, )};
-static const depthwise_tile_fn depthwise_tiles_3x3[] = {
+static const conv_tile_fn depthwise_tiles_3x3[] = {
     CONV_TILES(DEPTHWISE_ROWS)(DEPTHWISE_TILE_NAME, _3x3)};
 /* clang-format on */
 
-/* n full vectors by one block. */
-static void depthwise_vectors(struct depthwise_tile *t, size_t n) {
-    const depthwise_tile_fn *fns =
-        t->kernel_h == 3 && t->kernel_w == 3 ? depthwise_tiles_3x3 : depthwise_tiles;
-    for (size_t tiles = (n + DEPTHWISE_ROWS - 1) / DEPTHWISE_ROWS; tiles > 0; tiles--) {
-        const size_t rows = (n + tiles - 1) / tiles;
-        fns[rows - 1](t);
-        t->x += rows * t->pixel;
-        t->y += rows * t->y_step;
-        n -= rows;
-    }
-}
-
-/* A row of `n` values by the block of every `blocks`-th vector, from vector number `block` on. */
-static void depthwise_flat_row(struct depthwise_tile *t, size_t n, size_t block, size_t blocks) {
-    const size_t full = n / LANES, tail = n % LANES;
-    if (full > block)
-        depthwise_vectors(t, (full - block + blocks - 1) / blocks);
-    if (tail && full % blocks == block) {
-        t->values = tail;
-        depthwise_vectors(t, 1);
-        t->values = LANES;
-    }
+/* Vectors of a row that share the weights of `block`: all pixels, or every `blocks`-th of a flat row
+ * from number `block` on. */
+static size_t depthwise_vectors(const struct kern_conv *p, size_t width, size_t block,
+                                size_t blocks) {
+    if (!depthwise_is_flat(p))
+        return width;
+    const size_t full = width * (size_t)p->in_c / LANES;
+    return full > block ? (full - block + blocks - 1) / blocks : 0;
 }
 
 static void depthwise_band(const struct kern_conv *p, const struct conv_shape *s,
@@ -195,28 +163,33 @@ static void depthwise_band(const struct kern_conv *p, const struct conv_shape *s
                            size_t width, float *y) {
     const bool flat = depthwise_is_flat(p);
     const size_t blocks = depthwise_blocks(p), channels = s->in_c;
-    struct depthwise_tile t = {
+    const size_t x_row = s->stride_h * pitch, y_row = s->out_w * channels;
+    const conv_tile_fn *fns =
+        s->kernel_h == 3 && s->kernel_w == 3 ? depthwise_tiles_3x3 : depthwise_tiles;
+    struct conv_tile t = {
         .pixel = flat ? blocks * LANES : s->stride_w * channels,
-        .y_step = flat ? blocks * LANES : channels,
+        .out_pixel = flat ? blocks * LANES : channels,
         .kernel_h = s->kernel_h,
         .kernel_step = s->dilation_h * pitch,
-        .kernel_w = s->kernel_w,
+        .runs_x = s->kernel_w,
         .run_step = depthwise_removes_stride(p, s) ? width * channels : s->run_step,
-        .values = LANES,
+        .block = packed,
         .lo = p->out_min_f,
         .hi = p->out_max_f,
     };
+    const size_t tail = flat ? width * channels % LANES : 0;
     for (size_t block = 0; block < blocks; block++) {
         const size_t first = flat ? block * LANES : depthwise_first(p, block);
-        t.block = packed + block * depthwise_block_values(p);
-        for (size_t row = 0; row < rows; row++) {
-            t.x = x + row * s->stride_h * pitch + first;
-            t.y = y + row * s->out_w * channels + first;
-            if (flat)
-                depthwise_flat_row(&t, width * channels, block, blocks);
-            else
-                depthwise_vectors(&t, width);
+        t.x = x + first;
+        t.y = y + first;
+        t.channels = LANES;
+        conv_walk(&t, fns, DEPTHWISE_ROWS, depthwise_vectors(p, width, block, blocks), rows, x_row,
+                  y_row);
+        if (tail && width * channels / LANES % blocks == block) {
+            t.channels = tail;
+            conv_walk(&t, fns, 1, 1, rows, x_row, y_row);
         }
+        t.block += depthwise_block_values(p);
     }
 }
 
@@ -235,6 +208,10 @@ static void depthwise_stage_columns(const struct conv_shape *s, const float *x, 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                           void *scratch) {
     const struct conv_shape s = conv_shape(p);
+    if (depthwise_slides(p, &s)) {
+        depthwise_slide(p, &s, packed, x, y);
+        return;
+    }
     const bool staged = depthwise_is_staged(p, &s);
     const size_t values = staged ? STAGE_VALUES : DIRECT_VALUES;
     const size_t width = conv_band_width(&s, values, DEPTHWISE_ROWS);

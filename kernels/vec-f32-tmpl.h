@@ -21,41 +21,53 @@ static inline vec vec_select(vec_mask mask, vec a, vec b) {
     return (vec)(((vec_mask)a & mask) | ((vec_mask)b & ~mask));
 }
 
+/* The second operand where they are not ordered. */
+#ifndef KERN_MAX
+#define KERN_MAX(a, b) vec_select((a) > (b), a, b)
+#define KERN_MIN(a, b) vec_select((a) < (b), a, b)
+#endif
+
 static inline vec vec_clamp(vec v, float lo, float hi) {
-    const vec l = lo - (vec){0}, h = hi - (vec){0};
-    v = vec_select(v < l, l, v);
-    return vec_select(v > h, h, v);
+    v = KERN_MAX(lo - (vec){0}, v);
+    return KERN_MIN(hi - (vec){0}, v);
 }
 
-/* The first n values, n < LANES, in pieces of known size. */
-static inline void vec_store_part(float *y, vec v, size_t n) {
-    float all[LANES];
-    const float *from = all;
-    vec_store(all, v);
+/* Copies n values, n < LANES, in pieces of known size. */
+static inline void copy_part(float *y, const float *x, size_t n) {
 #pragma GCC unroll 4
     for (size_t piece = LANES / 2; piece > 0; piece /= 2) {
         if (n & piece) {
-            memcpy(y, from, piece * sizeof(float));
+            memcpy(y, x, piece * sizeof(float));
             y += piece;
-            from += piece;
+            x += piece;
         }
     }
 }
 
-/* n values; `x` NULL gives zeros. Rows are often a few vectors long: not worth a call. */
+static void copy_values(float *y, const float *x, size_t n) {
+    for (; n >= LANES; n -= LANES, y += LANES, x += LANES)
+        vec_store(y, vec_load(x));
+    copy_part(y, x, n);
+}
+
+/* n values; `x` NULL gives zeros. Runs are often a few vectors long: not worth a call. */
 static inline void stage_run(float *dst, const float *x, size_t n) {
-    size_t i = 0;
-    if (!x) {
-        for (; i + LANES <= n; i += LANES)
-            vec_store(dst + i, (vec){0});
-        for (; i < n; i++)
-            dst[i] = 0;
+    static const float zeros[LANES];
+    if (n < LANES) {
+        copy_part(dst, x ? x : zeros, n);
         return;
     }
-    for (; i + LANES <= n; i += LANES)
-        vec_store(dst + i, vec_load(x + i));
-    for (; i < n; i++)
-        dst[i] = x[i];
+    /* the last vector goes back as far as it must to be full */
+    const size_t last = n - LANES;
+    if (x) {
+        for (size_t i = 0; i < last; i += LANES)
+            vec_store(dst + i, vec_load(x + i));
+        vec_store(dst + last, vec_load(x + last));
+    } else {
+        for (size_t i = 0; i < last; i += LANES)
+            vec_store(dst + i, (vec){0});
+        vec_store(dst + last, (vec){0});
+    }
 }
 
 /* `wide` pixels of a padded input row from pixel `start` on; `x` is the row, NULL where it is

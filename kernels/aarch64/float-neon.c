@@ -8,6 +8,7 @@
 #define KERN_ROWS_1 12
 #define KERN_ROWS_2 12
 #define KERN_ROWS_4 6
+#define KERN_ROWS_SLIDING 12
 #define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
 
