@@ -232,19 +232,3 @@ static const conv_tile_fn conv_tiles_sliding[] = {
 #define conv_tiles_sliding conv_tiles_1
 #endif
 /* clang-format on */
-
-/* The tiles of blocks of `vectors` vectors, and how high they may be. */
-static const conv_tile_fn *conv_tile_choose(const struct conv_tile *t, unsigned vectors,
-                                            size_t *ret_most) {
-    if (vectors == 4) {
-        *ret_most = KERN_ROWS_4;
-        return conv_tiles_4;
-    }
-    if (vectors == 2) {
-        *ret_most = KERN_ROWS_2;
-        return conv_tiles_2;
-    }
-    const bool slides = KERN_SPLIT_SUMS && t->runs_x == 1 && t->run_length == 3 * t->pixel;
-    *ret_most = slides ? KERN_ROWS_SLIDING : KERN_ROWS_1;
-    return slides ? conv_tiles_sliding : conv_tiles_1;
-}

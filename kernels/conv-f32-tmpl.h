@@ -5,7 +5,8 @@
  * matrix.
  *
  * Packed block, for each group and each block of its output channels: bias [vectors][lanes], filter
- * [depth][vectors][lanes], missing channels zero.
+ * [depth][vectors][lanes], missing channels zero; conv-pairs-f32-tmpl.h has another form for few
+ * channels.
  */
 
 /* Values looked at at a time. A copy shares the first-level cache with the weights; the input
@@ -66,23 +67,34 @@ static float conv_weight(const struct kern_conv *p, const float *filter, size_t 
     return p->depthwise ? filter[k * (size_t)p->out_c + out] : filter[out * im2col_depth(p) + k];
 }
 
+/* A block of the `n` channels from `out` on. */
+static void conv_pack_block(const struct kern_conv *p, const struct conv_shape *s,
+                            const struct kern_conv_weights *w, size_t out, size_t n, size_t lanes,
+                            float *ret) {
+    const bool paired = conv_is_paired(n);
+    for (size_t c = 0; c < MIN(n, lanes); c++) {
+        ret[c] = w->bias ? ((const float *)w->bias)[out + c] : 0;
+        if (paired)
+            ret[LANES / 2 + c] = ret[c];
+        for (size_t k = 0; k < im2col_depth(p); k++)
+            ret[paired ? conv_pair_at(s, c, k) : (1 + k) * lanes + c] =
+                conv_weight(p, w->filter, out + c, k);
+    }
+}
+
 static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
                       void *ret_packed) {
-    const size_t depth = im2col_depth(p), group_out = conv_group_out(p);
+    const struct conv_shape s = conv_shape(p);
+    const size_t group_out = conv_group_out(p);
     float *at = ret_packed;
     memset(ret_packed, 0, conv_packed_size(p));
     for (size_t g = 0; g < conv_groups(p); g++) {
         for (size_t first = 0; first < group_out;) {
             const unsigned vectors = conv_block_vectors(group_out, first);
-            const size_t block = vectors * LANES;
-            for (size_t c = 0; c < MIN(block, group_out - first); c++) {
-                const size_t out = g * group_out + first + c;
-                at[c] = w->bias ? ((const float *)w->bias)[out] : 0;
-                for (size_t k = 0; k < depth; k++)
-                    at[(1 + k) * block + c] = conv_weight(p, w->filter, out, k);
-            }
+            conv_pack_block(p, &s, w, g * group_out + first, group_out - first, vectors * LANES,
+                            at);
             at += conv_block_values(p, vectors);
-            first += block;
+            first += vectors * LANES;
         }
     }
 }
@@ -107,10 +119,10 @@ static void conv_band(const struct kern_conv *p, const struct conv_shape *s, con
     for (size_t first = 0; first < group_out;) {
         const unsigned n = conv_block_vectors(group_out, first);
         size_t most;
-        const conv_tile_fn *fns = conv_tile_choose(&t, n, &most);
         t.x = x;
         t.y = y + first;
         t.channels = group_out - first;
+        const conv_tile_fn *fns = conv_tile_choose(&t, n, &most);
         conv_walk(&t, fns, most, width, rows, s->stride_h * pitch, s->out_w * t.out_pixel);
         t.block += conv_block_values(p, n);
         first += n * LANES;

@@ -30,6 +30,8 @@
 
 #include "kernels/conv-f32-tile-tmpl.h"
 
+#include "kernels/conv-pairs-f32-tmpl.h"
+
 #include "kernels/conv-f32-tmpl.h"
 #include "kernels/depthwise-f32-tmpl.h"
 #include "kernels/elementwise-f32-tmpl.h"
