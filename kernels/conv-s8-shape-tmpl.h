@@ -6,7 +6,8 @@
  * kernel_h * kernel_w runs of in_c).
  *
  * Packed block: flags, then for each block of output channels its constants (requantize-s8-tmpl.h)
- * and its weights [runs][groups of a run][vectors][lanes][VEC_GROUP], missing ones zero.
+ * and its weights [runs][groups of a run][vectors][lanes][VEC_GROUP] (within a vector in the
+ * layer's order), missing ones zero.
  */
 
 /* Staged at a time: half of a first-level cache, so that weights have the other half. */
@@ -64,7 +65,8 @@ static unsigned conv_block_vectors(size_t out_c, size_t first) {
 }
 
 static size_t conv_block_bytes(const struct conv_shape *s, unsigned vectors) {
-    return (BLOCK_CONSTANTS(vectors) + conv_runs(s) * s->groups * vectors) * VEC_BYTES;
+    return BLOCK_CONSTANTS(vectors) * VEC_BYTES +
+           conv_runs(s) * s->groups * vectors * VEC_WEIGHT_BYTES;
 }
 
 /* Input rows that a band of output rows reads. */
@@ -110,14 +112,16 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
     return pack_room((values + VEC_GROUP) * sizeof(vec_staged));
 }
 
-/* The weights of one output channel, `next` from one to the next; returns their sum. */
+/* The weights of one output channel, `next` from one to the next, in a lane of vectors `step` apart;
+ * returns their sum. */
 static int32_t conv_pack_channel(const struct conv_shape *s, const int8_t *filter, size_t next,
-                                 int32_t weight_zero, size_t step, vec_weight *ret) {
+                                 int32_t weight_zero, size_t lane, size_t step, vec_weight *ret) {
     int32_t sum = 0;
     for (size_t r = 0; r < conv_runs(s); r++) {
         for (size_t k = 0; k < s->run_length; k++, filter += next) {
             const int32_t w = *filter - weight_zero;
-            ret[(r * s->groups + k / VEC_GROUP) * step + k % VEC_GROUP] = (vec_weight)w;
+            vec_weight *group = ret + (r * s->groups + k / VEC_GROUP) * step;
+            group[VEC_WEIGHT(lane, k % VEC_GROUP)] = (vec_weight)w;
             sum += w;
         }
     }
@@ -131,7 +135,7 @@ static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights 
     /* A depthwise filter has the channels innermost. */
     const size_t first_step = p->depthwise ? 1 : im2col_depth(p), next = p->depthwise ? out_c : 1;
     const int32_t stage = p->in_zero + vec_stage_offset(p->in_zero);
-    uint32_t kind = REQUANTIZE_SHALLOW;
+    uint32_t kind = REQUANTIZE_SHALLOW, may_wrap = 0;
     char *block = (char *)ret_packed + CONV_HEADER;
     memset(ret_packed, 0, conv_packed_size(p));
     for (size_t first = 0; first < out_c;) {
@@ -144,15 +148,17 @@ static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights 
                 block_set_constants(block, n, v, lane, 0, 0, 0);
                 continue;
             }
-            const int32_t sum = conv_pack_channel(&s, (const int8_t *)w->filter + c * first_step,
-                                                  next, p->weight_zero, n * VEC_LANES * VEC_GROUP,
-                                                  weights + at * VEC_GROUP);
+            const int32_t sum = conv_pack_channel(
+                &s, (const int8_t *)w->filter + c * first_step, next, p->weight_zero, lane,
+                n * VEC_LANES * VEC_GROUP, weights + v * VEC_LANES * VEC_GROUP);
             const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
             block_set_constants(block, n, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
             kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));
         }
+        for (size_t i = 0; i < n * conv_runs(&s) * s.groups; i++)
+            may_wrap |= VEC_MAY_WRAP(weights + i * VEC_LANES * VEC_GROUP);
         block += conv_block_bytes(&s, n);
         first += n * VEC_LANES;
     }
-    memcpy(ret_packed, &kind, sizeof(kind));
+    memcpy(ret_packed, (const uint32_t[]){kind, may_wrap}, 2 * sizeof(uint32_t));
 }

@@ -13,7 +13,12 @@ struct conv_tile {
     size_t out_c, channels; /* of the network; of this block, from y on */
     struct vec_out out;
     uint32_t kind; /* enum requantize */
+    bool may_wrap; /* VEC_MAY_WRAP somewhere */
 };
+
+static inline const char *conv_tile_weights(const struct conv_tile *t, unsigned vectors) {
+    return t->block + BLOCK_CONSTANTS(vectors) * VEC_BYTES;
+}
 
 static inline __attribute__((always_inline)) void
 conv_tile_store_kind(const struct conv_tile *t, vec (*acc)[4], const unsigned rows,
@@ -51,7 +56,7 @@ static inline __attribute__((always_inline)) void conv_tile_store(const struct c
                                                                   const unsigned vectors) {
     if (t->kind == REQUANTIZE_SHALLOW)
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_SHALLOW);
-    else if (t->kind == REQUANTIZE_DEEP)
+    else if (!VEC_SHIFT_ROUNDS && t->kind == REQUANTIZE_DEEP)
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_DEEP);
     else
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_WIDE);

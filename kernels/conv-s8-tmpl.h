@@ -15,7 +15,7 @@ static const char *conv_refuses(const struct kern_conv *p) {
         return "depthwise";
     if (p->group_in_c != p->in_c)
         return "grouped";
-    if (VEC_GROUP == 4 && p->weight_zero != 0)
+    if (sizeof(vec_weight) == 1 && p->weight_zero != 0)
         return "weights with a zero point";
     if (p->out_h == 0 || p->out_w == 0 || p->out_c == 0 || p->in_c == 0)
         return "empty";
@@ -28,8 +28,8 @@ static inline __attribute__((always_inline)) void
 conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
           const vec_staged *staged, size_t rows, size_t width, int8_t *y, conv_row_fn row_fn) {
     const size_t out_c = (size_t)p->out_c, pitch = conv_band_pitch(s, width);
-    uint32_t kind;
-    memcpy(&kind, packed, sizeof(kind));
+    uint32_t flags[2];
+    memcpy(flags, packed, sizeof(flags));
     struct conv_tile t = {
         .pixel = s->stride_w * s->in_c,
         .kernel_h = s->kernel_h,
@@ -40,7 +40,8 @@ conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *pac
         .block = (const char *)packed + CONV_HEADER,
         .out_c = out_c,
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
-        .kind = kind,
+        .kind = flags[0],
+        .may_wrap = flags[1],
     };
     conv_band_begin(&t, width);
     for (size_t first = 0; first < out_c;) {

@@ -114,13 +114,13 @@ static size_t depthwise_scratch_size(const struct kern_conv *p) {
 
 /* The weights of channel c into a lane; returns their sum. */
 static int32_t depthwise_pack_lane(const struct depthwise_shape *s, const int8_t *filter, size_t c,
-                                   int32_t weight_zero, vec_weight *ret) {
+                                   int32_t weight_zero, size_t lane, vec_weight *ret) {
     int32_t sum = 0;
     for (size_t ky = 0; ky < s->kernel_h; ky++) {
         for (size_t kx = 0; kx < s->kernel_w; kx++) {
             const int32_t w = filter[(ky * s->kernel_w + kx) * s->channels + c] - weight_zero;
             const size_t group = ky * s->groups + kx / VEC_GROUP;
-            ret[group * FLAT * VEC_GROUP + kx % VEC_GROUP] = (vec_weight)w;
+            ret[group * FLAT * VEC_GROUP + VEC_WEIGHT(lane, kx % VEC_GROUP)] = (vec_weight)w;
             sum += w;
         }
     }
@@ -149,8 +149,8 @@ static void depthwise_pack(const struct kern_conv *p, const struct kern_conv_wei
             const size_t v = i / VEC_LANES, lane = i % VEC_LANES;
             const size_t c = (set * FLAT + vec_flat_element(v, lane)) % s.channels;
             const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
-            const int32_t sum =
-                depthwise_pack_lane(&s, w->filter, c, p->weight_zero, weights + i * VEC_GROUP);
+            const int32_t sum = depthwise_pack_lane(&s, w->filter, c, p->weight_zero, lane,
+                                                    weights + v * VEC_LANES * VEC_GROUP);
             block_set_constants(at, 4, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
             s.kind = MAX(s.kind, requantize_kind(w->mult[c], w->shift[c]));
         }

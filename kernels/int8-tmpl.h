@@ -18,7 +18,7 @@
  *   lane),
  *   vec_dot            acc + x . w: in each lane the products of VEC_GROUP activations and weights,
  *                      exact, modulo 2^32,
- *   vec_requantize     (high 32 bits of acc * mult + round) >> shift in each lane,
+ *   vec_requantize     (high 32 bits of acc * mult + round) >> shift in each lane, shift at least 1,
  *   vec_narrow         four vectors as bytes: out_zero added, clamped; in each 128 bits the four
  *                      vectors' parts follow one another,
  *   vec_order          brings the bytes of 4 / n rows of n vectors each into the rows' order,
@@ -55,6 +55,14 @@
  *   vec_fold           in even lanes the sums of the pairs of lanes of one vector, in odd ones those
  *                      of another,
  *   vec_order_pairs    brings the bytes of eight rows, folded by twos, into the rows' order.
+ * A layer that differs from the others defines
+ *   VEC_WEIGHT         where in a vector of weights the k-th of a lane is,
+ *   VEC_FASTEST_DOT    products that are not exact for all weights, and
+ *   VEC_MAY_WRAP       whether those of a vector are such,
+ *   VEC_SHIFT_ROUNDS   1: vec_requantize() rounds by itself, whatever `round` is, and vec_high,
+ *                      vec_shift and vec_narrow_scaled are not needed,
+ *   VEC_ROW_STEP       rows that a tile takes together,
+ *   VEC_CONV_SUMS      the file that sums a convolution's tile.
  *
  * Requantization stays in integers and is exact: requantize-s8-tmpl.h.
  */
@@ -72,6 +80,25 @@
 #include "kernels/round.h"
 
 #define VEC_BYTES (VEC_LANES * 4)
+#define VEC_WEIGHT_BYTES (VEC_LANES * VEC_GROUP * sizeof(vec_staged))
+#ifndef VEC_WEIGHT
+#define VEC_WEIGHT(lane, k) ((lane)*VEC_GROUP + (k))
+#endif
+#ifndef VEC_FASTEST_DOT
+#define VEC_FASTEST_DOT vec_dot
+#endif
+#ifndef VEC_MAY_WRAP
+#define VEC_MAY_WRAP(weights) false
+#endif
+#ifndef VEC_SHIFT_ROUNDS
+#define VEC_SHIFT_ROUNDS 0
+#endif
+#ifndef VEC_ROW_STEP
+#define VEC_ROW_STEP 1
+#endif
+#ifndef VEC_CONV_SUMS
+#define VEC_CONV_SUMS "kernels/conv-s8-sums-tmpl.h"
+#endif
 
 /* A vec with the compiler's operators, and one of floats. */
 typedef int32_t vec_lanes __attribute__((vector_size(VEC_BYTES)));

@@ -24,8 +24,8 @@ uint64_t KERN_NAME(peak_s8)(uint64_t rounds) {
             /* The compiler must take the activations for new ones. */
             __asm__ volatile("" : "+r"(x) : : "memory");
             const vec a = vec_broadcast(x + i * VEC_GROUP);
-            acc[2 * i] = vec_dot(acc[2 * i], a, w0);
-            acc[2 * i + 1] = vec_dot(acc[2 * i + 1], a, w1);
+            acc[2 * i] = VEC_FASTEST_DOT(acc[2 * i], a, w0);
+            acc[2 * i + 1] = VEC_FASTEST_DOT(acc[2 * i + 1], a, w1);
         }
         /* The sums stay where they are: without this GCC 12 keeps a second copy of each. */
 #pragma GCC unroll 16

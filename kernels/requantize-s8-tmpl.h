@@ -11,7 +11,8 @@
  * multiple of 2^32. The shift is split: before = right - after in 32 bits, then after, at most
  * SHIFT_AFTER, with the rounding, in 16 bits after a narrowing that saturates. That is exact too:
  * what saturates is at least 2^15 >> SHIFT_AFTER = 256 away from zero, and so beyond the bytes at
- * any zero point. Most layers need nothing before.
+ * any zero point. Most layers need nothing before. Where the tier's shift rounds (VEC_SHIFT_ROUNDS)
+ * all of it is in 32 bits, and as cheap.
  */
 #define SHIFT_AFTER 7
 #define BLOCK_CONSTANTS(vectors) (5 * (vectors) + ((vectors) + 1) / 2)
@@ -29,7 +30,7 @@ static uint32_t requantize_kind(int32_t mult, int32_t shift) {
         return REQUANTIZE_SHALLOW;
     if (shift > -2)
         return REQUANTIZE_WIDE;
-    return -1 - shift <= SHIFT_AFTER ? REQUANTIZE_SHALLOW : REQUANTIZE_DEEP;
+    return VEC_SHIFT_ROUNDS || -1 - shift <= SHIFT_AFTER ? REQUANTIZE_SHALLOW : REQUANTIZE_DEEP;
 }
 
 /* Writes the constants of a lane of vector v; `bias` with all corrections. */
@@ -77,7 +78,7 @@ static __attribute__((noinline)) vec requantize_wide(vec acc, const char *consta
 /* A block's constants but the bias, ready for registers. */
 struct block_scales {
     const char *constants;
-    vec mult[4], odd[4], before[4], scale[2];
+    vec mult[4], odd[4], before[4], right[4], scale[2];
 };
 
 static inline __attribute__((always_inline)) struct block_scales
@@ -88,6 +89,7 @@ block_scales(const char *constants, const unsigned vectors) {
         s.mult[v] = block_constant(constants, vectors, BLOCK_MULT, v);
         s.odd[v] = block_constant(constants, vectors, BLOCK_ODD, v);
         s.before[v] = block_constant(constants, vectors, BLOCK_BEFORE, v);
+        s.right[v] = block_constant(constants, vectors, BLOCK_RIGHT, v);
     }
     s.scale[0] = block_constant(constants, vectors, BLOCK_SCALE, 0);
     s.scale[1] = block_constant(constants, vectors, BLOCK_SCALE, vectors == 4);
@@ -107,13 +109,19 @@ block_narrow_by(const vec *acc, const struct block_scales *s, const unsigned vec
             q[i] = requantize_wide(acc[i], s->constants, vectors, v);
             continue;
         }
+#if VEC_SHIFT_ROUNDS
+        q[i] = vec_requantize(acc[i], s->mult[v], vec_set1(0), s->right[v]);
+#else
         q[i] = vec_high(acc[i], s->mult[v], s->odd[v]);
         if (kind == REQUANTIZE_DEEP)
             q[i] = vec_shift(q[i], s->before[v]);
+#endif
     }
-    if (kind == REQUANTIZE_WIDE)
-        return vec_narrow(q[0], q[1], q[2], q[3], out);
-    return vec_narrow_scaled(q, s->scale[0], s->scale[1], out);
+#if !VEC_SHIFT_ROUNDS
+    if (kind != REQUANTIZE_WIDE)
+        return vec_narrow_scaled(q, s->scale[0], s->scale[1], out);
+#endif
+    return vec_narrow(q[0], q[1], q[2], q[3], out);
 }
 
 static inline __attribute__((always_inline)) vec block_narrow(const vec *acc, const char *constants,

@@ -11,4 +11,10 @@
 #define KERN_DECLARE_NEON(op) KERN_DECLARE(op, neon)
 KERN_FLOAT_OPS(KERN_DECLARE_NEON)
 #undef KERN_DECLARE_NEON
+#define KERN_DECLARE_INT8(op) KERN_DECLARE(op, neon) KERN_DECLARE(op, dotprod)
+KERN_INT8_OPS(KERN_DECLARE_INT8)
+#undef KERN_DECLARE_INT8
+KERN_DECLARE(peak_s8, i8mm)
 extern const struct kern_conv_impl kern_conv_f32_neon, kern_depthwise_f32_neon;
+extern const struct kern_conv_impl kern_depthwise_s8_neon, kern_depthwise_s8_dotprod;
+extern const struct kern_conv_impl kern_conv_s8_neon, kern_conv_s8_dotprod, kern_conv_s8_i8mm;

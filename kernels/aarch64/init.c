@@ -19,7 +19,23 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
         return;
 #define USE_NEON(op) k->op = kern_##op##_neon;
     KERN_FLOAT_OPS(USE_NEON)
+    KERN_INT8_OPS(USE_NEON)
 #undef USE_NEON
     k->conv_f32[0] = &kern_depthwise_f32_neon;
     k->conv_f32[1] = &kern_conv_f32_neon;
+    kern_prepend(k->conv_s8, &kern_depthwise_s8_neon);
+    kern_prepend(k->conv_s8, &kern_conv_s8_neon);
+
+    if (tier < TIER_DOTPROD)
+        return;
+#define USE_DOTPROD(op) k->op = kern_##op##_dotprod;
+    KERN_INT8_OPS(USE_DOTPROD)
+#undef USE_DOTPROD
+    kern_prepend(k->conv_s8, &kern_depthwise_s8_dotprod);
+    kern_prepend(k->conv_s8, &kern_conv_s8_dotprod);
+
+    if (tier < TIER_I8MM)
+        return;
+    k->peak_s8 = kern_peak_s8_i8mm;
+    kern_prepend(k->conv_s8, &kern_conv_s8_i8mm);
 }
