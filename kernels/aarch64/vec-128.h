@@ -197,3 +197,22 @@ static inline void vec_pairs(vec a, vec b, vec_pair ret[4]) {
 static inline vec vec_dot_pairs(vec acc, vec_pair x, vec_pair w) {
     return vmlal_s16(vmlal_s16(acc, x.a, w.a), x.b, w.b);
 }
+
+struct vec_table {
+    uint8x16x4_t quarters[4];
+};
+
+static inline void vec_table_set(struct vec_table *t, const uint8_t table[256]) {
+    for (unsigned i = 0; i < 16; i++)
+        t->quarters[i / 4].val[i % 4] = vld1q_u8(table + 16 * i);
+}
+
+/* A byte beyond a quarter leaves what is there. */
+static inline vec vec_lookup(const struct vec_table *t, vec x) {
+    const uint8x16_t i = vreinterpretq_u8_s32(x);
+    uint8x16_t y = vqtbl4q_u8(t->quarters[0], i);
+    y = vqtbx4q_u8(y, t->quarters[1], vsubq_u8(i, vdupq_n_u8(64)));
+    y = vqtbx4q_u8(y, t->quarters[2], vsubq_u8(i, vdupq_n_u8(128)));
+    y = vqtbx4q_u8(y, t->quarters[3], vsubq_u8(i, vdupq_n_u8(192)));
+    return vreinterpretq_s32_u8(y);
+}

@@ -15,7 +15,7 @@
 #define VEC_ROWS_2 8
 #define VEC_ROWS_4 5
 #define VEC_BLOCK 4
-#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-lane.h"
+#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-lane-tmpl.h"
 
 #include "kernels/aarch64/vec-128.h"
 

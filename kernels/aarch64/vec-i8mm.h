@@ -14,7 +14,7 @@
 #define VEC_ROWS_4 6
 #define VEC_ROW_STEP 2
 #define VEC_BLOCK 4
-#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-i8mm.h"
+#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-i8mm-tmpl.h"
 
 #include "kernels/aarch64/vec-128.h"
 

@@ -20,7 +20,7 @@
 #define VEC_WEIGHT(lane, k) ((k) / 2 * 8 + (lane)*2 + (k) % 2)
 #define VEC_FASTEST_DOT vec_dot_in_16_bits
 #define VEC_MAY_WRAP vec_may_wrap
-#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-neon.h"
+#define VEC_CONV_SUMS "kernels/aarch64/conv-s8-sums-neon-tmpl.h"
 
 #include "kernels/aarch64/vec-128.h"
 
