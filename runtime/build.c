@@ -176,6 +176,7 @@ static uint64_t put_layers(struct writer *w, const struct plan *plan) {
             .macs = first ? graph_op_macs(plan->graph, op) : 0,
             .weight_bytes = from->weight_bytes,
             .n_dims = y->n_dims,
+            .dtype = y->dtype,
         };
         memcpy(layer.dims, y->dims, sizeof(layer.dims));
         if (w->map.data)

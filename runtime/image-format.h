@@ -115,6 +115,7 @@ struct image_layer {
     uint64_t weight_bytes;
     int32_t dims[GRAPH_MAX_DIMS];
     uint32_t n_dims;
+    uint32_t dtype;
 };
 
 struct image_port {

@@ -154,6 +154,7 @@ struct layer_info image_layer(const struct image *image, uint32_t i) {
         .macs = layer->macs,
         .weight_bytes = layer->weight_bytes,
         .n_dims = (uint8_t)layer->n_dims,
+        .dtype = (enum dtype)layer->dtype,
     };
     memcpy(info.dims, layer->dims, sizeof(info.dims));
     return info;

@@ -45,6 +45,7 @@ struct layer_info {
     uint64_t weight_bytes;        /* packed */
     int32_t dims[GRAPH_MAX_DIMS]; /* of its first output */
     uint8_t n_dims;
+    enum dtype dtype; /* of its first output */
 };
 
 /*

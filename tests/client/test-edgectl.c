@@ -480,9 +480,16 @@ START_TEST(test_bench) {
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         ck_assert_msg(number_of(d, fields[i]) > 0, "%s", fields[i]);
     ck_assert(number_of(d, "p50_us") <= number_of(d, "p99_us"));
-    ck_assert_str_eq(text_of(first_of(d, "layers"), "operator"), "FULLY_CONNECTED");
+    const cJSON *layer = first_of(d, "layers");
+    ck_assert_str_eq(text_of(layer, "operator"), "FULLY_CONNECTED");
+    ck_assert(number_of(layer, "gmacs") > 0 && number_of(layer, "limit_gmacs") > 0);
+    double limit = number_of(cJSON_GetObjectItem(d, "limits"), "int8_gmacs");
+    ck_assert(number_of(layer, "limit_gmacs") == limit);
     cJSON_Delete(d);
-    ck_assert_int_eq(edgectl(NULL, "bench", file, "--duration", "0.02", NULL).status, 0);
+    struct spawned s = edgectl(NULL, "bench", file, "--duration", "0.02", "--layers", NULL);
+    ck_assert_int_eq(s.status, 0);
+    assert_contains(s.out, "of limit");
+    assert_contains(s.out, "GMAC/s of bytes");
 }
 END_TEST
 
