@@ -14,7 +14,8 @@
 #include "base/arith.h"
 #include "base/error.h"
 
-#define BUFFER_FIRST 256
+/* More than malloc caches for each thread: what buffers leave behind while they grow would pin a page of the heap each. */
+#define BUFFER_FIRST 2048
 
 void buffer_init(struct buffer *b, size_t max) {
     *b = (struct buffer){.max = max};
@@ -85,4 +86,13 @@ void buffer_reset(struct buffer *b, size_t keep) {
         b->data = NULL;
         b->cap = 0;
     }
+}
+
+void buffer_exchange(struct buffer *a, struct buffer *b) {
+    uint8_t *data = a->data;
+    size_t cap = a->cap;
+    a->data = b->data;
+    a->cap = b->cap;
+    b->data = data;
+    b->cap = cap;
 }

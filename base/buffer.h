@@ -29,3 +29,5 @@ _nodiscard_ int buffer_printf(struct buffer *b, const char *fmt, ...) _printf_(2
 void buffer_consume(struct buffer *b, size_t len);
 /* Empties it and gives memory above `keep` bytes back. */
 void buffer_reset(struct buffer *b, size_t keep);
+/* Two buffers exchange their memory, but not what they say of it: `len` and `max` stay. */
+void buffer_exchange(struct buffer *a, struct buffer *b);

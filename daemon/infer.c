@@ -140,6 +140,8 @@ static int charge(struct request *request, const struct infer *infer) {
     uint64_t bytes = request_held(request) + request->reply.cap + infer->work_bytes + 2 * reply +
                      (with_fd ? infer->out_bytes : 0);
     int r = request_charge(request, bytes);
+    if (!r)
+        request_prepare_reply(request, reply);
     if (!r && with_fd) {
         full = ACCOUNT_DESCRIPTORS;
         r = charge_resize(&request->descriptors, request->descriptors.amount + 1);
@@ -155,7 +157,7 @@ static int charge(struct request *request, const struct infer *infer) {
 static uint64_t expect(const struct request *request, const struct infer *infer) {
     uint64_t text = request->message.text.len;
     uint64_t values = infer->work_bytes;
-    if (infer->form == WIRE_FILE_DESCRIPTOR || infer->work_bytes > WORKER_KEEP)
+    if (infer->form == WIRE_FILE_DESCRIPTOR || infer->work_bytes > WORKER_KEEP_BUSY)
         return 0;
     for (uint32_t i = 0; i < infer->n_inputs; i++) {
         if (infer->inputs[i].wire.form == WIRE_FILE_DESCRIPTOR)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -441,9 +442,25 @@ void peer_pump(struct peer *peer) {
     update(peer);
 }
 
+/* A message that is growing goes on where the last large one was. Growing by itself it would not take more than twice what
+ * has come of it, and no more is taken so. */
+static void take_spare(struct peer *peer) {
+    struct buffer *spare = &peer->server->spare_text;
+    const struct frame_reader *reader = &peer->reader;
+    size_t cap = reader->buffer.cap;
+    int waiting;
+    if (!cap || spare->cap <= cap || frame_reader_next_cap(reader) <= cap ||
+        ioctl(peer->fd, FIONREAD, &waiting) < 0)
+        return;
+    size_t come = reader->buffer.len - reader->start + (size_t)MAX(waiting, 0);
+    if (spare->cap <= 2 * come && charge_resize(&peer->bytes, base_bytes(spare->cap)) == 0)
+        frame_reader_exchange(&peer->reader, spare);
+}
+
 /* One recvmsg. False: the peer is closing. */
 static bool receive(struct peer *peer) {
     size_t n;
+    take_spare(peer);
     size_t cap = frame_reader_next_cap(&peer->reader);
     if (charge_resize(&peer->bytes, base_bytes(cap))) {
         peer_fail(peer, "connection closed: its user holds too much memory");

@@ -297,6 +297,19 @@ void pool_set_arena(struct pool *pool, size_t bytes) {
         worker_size_arena(pool->own, 0);
 }
 
+void pool_trim(struct pool *pool) {
+    worker_drop_memory(pool->own);
+    pthread_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        struct worker *w = &pool->workers[i];
+        /* One that is awake has its memory in use, or looks at this before it sleeps. */
+        w->gives_back = !w->idle || w->scratch.size > WORKER_KEEP;
+        if (w->gives_back && w->idle)
+            pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
 bool pool_healthy(const struct pool *pool, uint64_t max_ns) {
     uint64_t now = clock_now_ns();
     for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -313,6 +326,13 @@ struct job *pool_take(struct pool *pool, struct worker *worker) {
     pthread_mutex_lock(&pool->lock);
     while (!pool->ending && !next_job(pool)) {
         size_t arena = pool->arena_bytes;
+        if (worker->gives_back) {
+            worker->gives_back = false;
+            pthread_mutex_unlock(&pool->lock);
+            worker_trim(worker, WORKER_KEEP);
+            pthread_mutex_lock(&pool->lock);
+            continue;
+        }
         if (worker->arena.size == arena || tried == arena) {
             worker->idle = true;
             pthread_cond_wait(&worker->wake, &pool->lock);

@@ -103,6 +103,8 @@ void pool_settle(struct pool *pool);
 void pool_load(struct pool *pool, size_t *ret_queued, size_t *ret_running);
 /* Makes each worker's arena this big as soon as it has nothing else to do. */
 void pool_set_arena(struct pool *pool, size_t bytes);
+/* Memory that only a large job needs goes back to the system: for when nobody is likely to ask for another. */
+void pool_trim(struct pool *pool);
 /* Whether no worker has been at the same slice of work for more than max_ns. */
 bool pool_healthy(const struct pool *pool, uint64_t max_ns);
 

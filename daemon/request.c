@@ -45,6 +45,20 @@ static void destroy(struct request *request) {
     free(request);
 }
 
+/* Empties a buffer. Where it is large its memory is kept for the next one that will be. */
+static void recycle(struct buffer *buffer, struct buffer *spare) {
+    buffer->len = 0;
+    if (buffer->cap > REQUEST_KEEP && buffer->cap > spare->cap && buffer->cap <= REQUEST_SPARE)
+        buffer_exchange(buffer, spare);
+    buffer_reset(buffer, REQUEST_KEEP);
+}
+
+void request_prepare_reply(struct request *request, size_t bytes) {
+    struct buffer *spare = &request->server->spare_reply;
+    if (bytes > request->reply.cap && spare->cap > request->reply.cap && spare->cap <= 2 * bytes)
+        buffer_exchange(&request->reply, spare);
+}
+
 void request_settle(struct request *request) {
     if (request->op_free)
         request->op_free(request);
@@ -54,7 +68,7 @@ void request_settle(struct request *request) {
     request->job.publish = NULL;
     request->job.expected_ns = 0;
     frame_fds_reset(&request->message.fds);
-    buffer_reset(&request->message.text, REQUEST_KEEP);
+    recycle(&request->message.text, &request->server->spare_text);
     /* The tree is the arena's. */
     request->doc.root = NULL;
     json_doc_reset(&request->doc, REQUEST_KEEP);
@@ -67,7 +81,7 @@ void request_free(struct request *request) {
     edge_assert(request->job.state == JOB_IDLE && !request->has_slot);
     request_settle(request);
     charge_release(&request->bytes);
-    buffer_reset(&request->reply, REQUEST_KEEP);
+    recycle(&request->reply, &request->server->spare_reply);
     request->reply_fd = fd_close(request->reply_fd);
     struct server *server = request->server;
     request->peer = NULL;
@@ -93,6 +107,8 @@ void request_drop_store(struct server *server) {
         destroy(request);
     }
     server->n_request_store = 0;
+    buffer_reset(&server->spare_text, 0);
+    buffer_reset(&server->spare_reply, 0);
 }
 
 void *request_alloc(struct request *request, size_t size) {

@@ -26,6 +26,7 @@ struct server;
 
 #define REQUEST_KEEP ((size_t)8 << 10) /* of each buffer of a recycled request */
 #define REQUEST_KEEP_COUNT 64
+#define REQUEST_SPARE ((size_t)1 << 20) /* at most, of each spare buffer of the server */
 
 struct request {
     struct job job;
@@ -59,7 +60,9 @@ struct request {
 _nodiscard_ int request_new(struct server *server, struct request **ret_request);
 /* Into the store of recycled ones. Its job is idle, and it is not in a peer's list. */
 void request_free(struct request *request);
-/* Frees the store. */
+/* Gives a reply of up to `bytes` the memory of one before it, at most twice as much as that. Nothing is written yet. */
+void request_prepare_reply(struct request *request, size_t bytes);
+/* Frees the store, and the spare buffers. */
 void request_drop_store(struct server *server);
 
 /* Memory that lives as long as the request; zeroed; NULL without. Loop thread. */

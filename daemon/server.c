@@ -105,6 +105,7 @@ static void give_memory_back(struct server *server) {
     if (!server->may_give_back || server->n_slots)
         return;
     server->may_give_back = false;
+    pool_trim(&server->pool);
     request_drop_store(server);
     heap_trim(KEEP_FREE);
 }

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/account.h"
@@ -57,6 +58,8 @@ struct server {
 
     struct request *request_store;
     size_t n_request_store;
+    /* The memory of the last large message and the last large reply, for the next. */
+    struct buffer spare_text, spare_reply;
     struct startup *startup; /* networks still being loaded from the directory */
 
     uint64_t n_peers_ever, n_requests_ever, n_answered;

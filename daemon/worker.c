@@ -78,9 +78,8 @@ void worker_drop_memory(struct worker *worker) {
     map_deinit(&worker->scratch);
 }
 
-/* Gives back what one large job needed. */
-static void trim(struct worker *worker) {
-    if (worker->scratch.size > WORKER_KEEP)
+void worker_trim(struct worker *worker, size_t keep) {
+    if (worker->scratch.size > keep)
         resize(&worker->scratch, 0);
 }
 
@@ -101,7 +100,7 @@ void *worker_main(void *data) {
             job->publish(job);
         pool_finish(worker->pool, job);
         pthread_mutex_unlock(&worker->publishing);
-        trim(worker);
+        worker_trim(worker, WORKER_KEEP_BUSY);
     }
     worker_drop_memory(worker);
     return NULL;

@@ -17,13 +17,15 @@
 struct job;
 struct pool;
 
-#define WORKER_KEEP ((size_t)1 << 20) /* value memory kept from job to job */
+#define WORKER_KEEP ((size_t)256 << 10)    /* value memory kept for ever */
+#define WORKER_KEEP_BUSY ((size_t)1 << 20) /* and while clients come and stay */
 
 struct worker {
     struct pool *pool;
     unsigned index;
     pthread_t thread;
     pthread_cond_t wake;        /* there is a job, or an arena to size */
+    bool gives_back;            /* shall give large memory back; under the pool's lock */
     bool idle;                  /* sleeps and nobody has woken it; under the pool's lock */
     int cpu;                    /* it is pinned there; -1: anywhere; under the pool's lock */
     struct map arena;           /* of the networks */
@@ -39,6 +41,8 @@ void *worker_main(void *worker);
 uint64_t worker_do(struct worker *worker, struct job *job, uint64_t now);
 /* Gives all memory back. */
 void worker_drop_memory(struct worker *worker);
+/* Gives value memory above `keep` back. */
+void worker_trim(struct worker *worker, size_t keep);
 /* Makes the arena that big; 0 gives it back. Without memory there is none. */
 void worker_size_arena(struct worker *worker, size_t bytes);
 /* The arena, at least `bytes`, aligned to pages. NULL without memory. */

@@ -79,6 +79,19 @@ size_t frame_reader_next_cap(const struct frame_reader *reader) {
     return cap > most / 2 ? most : cap * 2;
 }
 
+void frame_reader_exchange(struct frame_reader *reader, struct buffer *spare) {
+    struct buffer *b = &reader->buffer;
+    size_t held = b->len - reader->start;
+    edge_assert(spare->cap >= b->cap);
+    if (held)
+        memcpy(spare->data, b->data + reader->start, held);
+    reader->offset += reader->start;
+    reader->scanned -= reader->start;
+    reader->start = 0;
+    b->len = held;
+    buffer_exchange(b, spare);
+}
+
 /* Moves the unfinished message to the front and makes room after it. */
 static int make_room(struct frame_reader *reader) {
     struct buffer *b = &reader->buffer;

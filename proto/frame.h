@@ -70,6 +70,8 @@ _nodiscard_ int frame_recv(struct frame_reader *reader, int fd, int flags, size_
 size_t frame_reader_next_cap(const struct frame_reader *reader);
 /* Whether bytes of an unfinished message are waiting. */
 bool frame_reader_partial(const struct frame_reader *reader);
+/* Goes on with the memory of `spare`, which has more, and leaves its own there. */
+void frame_reader_exchange(struct frame_reader *reader, struct buffer *spare);
 /* Gives the buffer back while it is empty. */
 void frame_reader_trim(struct frame_reader *reader);
 

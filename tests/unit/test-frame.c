@@ -285,6 +285,32 @@ START_TEST(test_send_gone) {
 }
 END_TEST
 
+/* A message goes on in other memory: what is unfinished of it, its place in the stream, its descriptors. */
+START_TEST(test_exchange) {
+    _cleanup_(buffer_deinit) struct buffer spare;
+    buffer_init(&spare, SIZE_MAX);
+    ck_assert_int_eq(buffer_reserve(&spare, 20000), 0);
+    uint8_t *memory = spare.data;
+    size_t cap = spare.cap;
+    _cleanup_(fd_closep) int fd = memfd_create("x", MFD_CLOEXEC);
+    send_bytes("done\0begun", 10, &fd, 1);
+    ck_assert_int_eq(receive(), 0);
+    expect("done", 0);
+    frame_reader_exchange(&reader, &spare);
+    ck_assert_ptr_eq(reader.buffer.data, memory);
+    ck_assert_uint_eq(reader.buffer.cap, cap);
+    ck_assert_uint_eq(spare.len, 0);
+    ck_assert_uint_lt(spare.cap, cap);
+    send_bytes(" and ended\0next", 15, NULL, 0);
+    ck_assert_int_eq(receive(), 0);
+    expect("begun and ended", 1);
+    ck_assert(same_file(fd, message.fds.fds[0]));
+    send_bytes("", 1, NULL, 0);
+    ck_assert_int_eq(receive(), 0);
+    expect("next", 0);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("frame");
     TCase *t = tcase_create("frame");
@@ -299,6 +325,7 @@ int main(void) {
     tcase_add_test(t, test_fds_closed);
     tcase_add_test(t, test_fds_limits);
     tcase_add_test(t, test_fds_lost);
+    tcase_add_test(t, test_exchange);
     tcase_add_test(t, test_trim);
     tcase_add_test(t, test_send_gone);
     suite_add_tcase(s, t);

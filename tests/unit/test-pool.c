@@ -139,6 +139,51 @@ START_TEST(test_arena) {
 }
 END_TEST
 
+static void work_large(struct job *job, struct worker *worker) {
+    struct task *task = container_of(job, struct task, job);
+    ck_assert_ptr_nonnull(worker_scratch(worker, WORKER_KEEP_BUSY));
+    task->n_worked++;
+}
+
+static size_t largest_scratch(void) {
+    size_t most = pool.own->scratch.size;
+    pthread_mutex_lock(&pool.lock);
+    for (unsigned i = 0; i < pool.n_workers; i++)
+        most = MAX(most, pool.workers[i].scratch.size);
+    pthread_mutex_unlock(&pool.lock);
+    return most;
+}
+
+/* Until no worker is awake, who would take any job. */
+static void await_sleep(void) {
+    bool asleep = false;
+    while (!asleep) {
+        pthread_mutex_lock(&pool.lock);
+        asleep = true;
+        for (unsigned i = 0; i < pool.n_workers; i++)
+            asleep = asleep && pool.workers[i].idle && !pool.workers[i].gives_back;
+        pthread_mutex_unlock(&pool.lock);
+    }
+}
+
+/* Memory of a large job stays for the next one, until it is said that none will come. */
+START_TEST(test_trim) {
+    for (int i = 0; i < 2; i++) { /* by a worker, by the loop */
+        await_sleep();
+        tasks[i].job.work = work_large;
+        tasks[i].job.done = done;
+        tasks[i].job.expected_ns = (uint64_t)i;
+        pool_submit(&pool, &tasks[i].job);
+        n_expected = (size_t)i + 1;
+        uv_run(&loop, UV_RUN_DEFAULT);
+        ck_assert_uint_eq(largest_scratch(), WORKER_KEEP_BUSY);
+        pool_trim(&pool);
+        while (largest_scratch() > WORKER_KEEP)
+            ;
+    }
+}
+END_TEST
+
 static pthread_t worked_by[JOBS];
 
 static void work_noting(struct job *job, struct worker *worker) {
@@ -162,7 +207,10 @@ static bool on_loop(size_t i) {
 
 /* A small job is the loop's, one above the limit or of unknown length a worker's. */
 START_TEST(test_small) {
+    await_sleep();
     submit_small(&tasks[0], POOL_SMALL_NS, NULL);
+    n_expected = 1;
+    uv_run(&loop, UV_RUN_DEFAULT);
     submit_small(&tasks[1], POOL_SMALL_NS + 1, NULL);
     submit_small(&tasks[2], 0, NULL);
     n_expected = 3;
@@ -176,6 +224,7 @@ END_TEST
 /* A small job that waits can be taken back, and its weight with it. */
 START_TEST(test_small_cancelled) {
     size_t queued, running;
+    await_sleep();
     submit_small(&tasks[0], 1000, NULL);
     submit_small(&tasks[1], 1000, NULL);
     pool_load(&pool, &queued, &running);
@@ -205,15 +254,6 @@ START_TEST(test_small_shared) {
     ck_assert_uint_eq(n_expected + n_done, 0);
 }
 END_TEST
-
-static void await_sleep(void) {
-    bool asleep = false;
-    while (!asleep) {
-        pthread_mutex_lock(&pool.lock);
-        asleep = pool.workers[0].idle && pool.workers[1].idle;
-        pthread_mutex_unlock(&pool.lock);
-    }
-}
 
 /* Many clients that ask at the same time: what takes a while goes to workers that sleep, the rest stays. One client alone
  * puts no pressure on the loop, however often it asks. */
@@ -270,6 +310,7 @@ int main(void) {
     tcase_add_test(t, test_all_done);
     tcase_add_test(t, test_busy);
     tcase_add_test(t, test_arena);
+    tcase_add_test(t, test_trim);
     tcase_add_test(t, test_small);
     tcase_add_test(t, test_small_cancelled);
     tcase_add_test(t, test_small_shared);
