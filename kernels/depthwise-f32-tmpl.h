@@ -68,7 +68,7 @@ static size_t depthwise_pitch(const struct kern_conv *p, const struct conv_shape
 
 static size_t depthwise_scratch_size(const struct kern_conv *p) {
     const struct conv_shape s = conv_shape(p);
-    if (depthwise_slides(p, &s) || !depthwise_is_staged(p, &s))
+    if (depthwise_slides(&s) || !depthwise_is_staged(p, &s))
         return 0;
     const size_t width = conv_band_width(&s, STAGE_VALUES, DEPTHWISE_ROWS);
     const size_t height = conv_band_height(&s, STAGE_VALUES, width);
@@ -208,7 +208,7 @@ static void depthwise_stage_columns(const struct conv_shape *s, const float *x, 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                           void *scratch) {
     const struct conv_shape s = conv_shape(p);
-    if (depthwise_slides(p, &s)) {
+    if (depthwise_slides(&s)) {
         depthwise_slide(p, &s, packed, x, y);
         return;
     }
