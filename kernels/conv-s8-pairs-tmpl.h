@@ -32,15 +32,15 @@ static size_t pairs_scratch_size(const struct kern_conv *p) {
     return pack_room(conv_scratch_size(p) + VEC_GROUP * sizeof(vec_staged));
 }
 
-/* The weights of one channel into its two lanes; returns their sum. */
-static int32_t pairs_pack_channel(const struct conv_shape *s, const int8_t *filter,
+/* The weights of one channel, `next` from one to the next, into its two lanes; returns their sum. */
+static int32_t pairs_pack_channel(const struct conv_shape *s, const int8_t *filter, size_t next,
                                   vec_weight *ret) {
     int32_t sum = 0;
     for (size_t r = 0; r < conv_runs(s); r++) {
-        for (size_t k = 0; k < s->run_length; k++) {
+        for (size_t k = 0; k < s->run_length; k++, filter += next) {
             const size_t group = r * s->groups + k / PAIRS_GROUP;
             sum += *filter;
-            ret[group * VEC_BYTES + k % PAIRS_GROUP] = (vec_weight)*filter++;
+            ret[group * VEC_BYTES + k % PAIRS_GROUP] = (vec_weight)*filter;
         }
     }
     return sum;
@@ -49,14 +49,16 @@ static int32_t pairs_pack_channel(const struct conv_shape *s, const int8_t *filt
 static void pairs_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
                        void *ret_packed) {
     const struct conv_shape s = pairs_shape(p);
-    const size_t depth = im2col_depth(p);
+    /* A depthwise filter has the channels innermost. */
+    const size_t first_step = p->depthwise ? 1 : im2col_depth(p);
+    const size_t next = p->depthwise ? PAIRS_CHANNELS : 1;
     const int32_t stage = p->in_zero + vec_stage_offset(p->in_zero);
     uint32_t kind = REQUANTIZE_SHALLOW;
     char *block = (char *)ret_packed + CONV_HEADER;
     vec_weight *weights = (void *)(block + BLOCK_CONSTANTS(1) * VEC_BYTES);
     memset(ret_packed, 0, pairs_packed_size(p));
     for (size_t c = 0; c < PAIRS_CHANNELS; c++) {
-        const int32_t sum = pairs_pack_channel(&s, (const int8_t *)w->filter + c * depth,
+        const int32_t sum = pairs_pack_channel(&s, (const int8_t *)w->filter + c * first_step, next,
                                                weights + c * PAIRS_GROUP);
         const int32_t bias = (w->bias ? ((const int32_t *)w->bias)[c] : 0) - stage * sum;
         block_set_constants(block, 1, 0, 2 * c, bias, w->mult[c], w->shift[c]);
