@@ -14,9 +14,10 @@
 /* X(rows, vectors) for every height of a tile up to the highest. */
 #define CONV_TILES_2(X, vectors) X(1, vectors) X(2, vectors)
 #define CONV_TILES_4(X, vectors) CONV_TILES_2(X, vectors) X(3, vectors) X(4, vectors)
-#define CONV_TILES_6(X, vectors) CONV_TILES_4(X, vectors) X(5, vectors) X(6, vectors)
+#define CONV_TILES_5(X, vectors) CONV_TILES_4(X, vectors) X(5, vectors)
+#define CONV_TILES_6(X, vectors) CONV_TILES_5(X, vectors) X(6, vectors)
 #define CONV_TILES_8(X, vectors) CONV_TILES_6(X, vectors) X(7, vectors) X(8, vectors)
-#define CONV_TILES_12(X, vectors)                                                                  \
-    CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
+#define CONV_TILES_10(X, vectors) CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors)
+#define CONV_TILES_12(X, vectors) CONV_TILES_10(X, vectors) X(11, vectors) X(12, vectors)
 #define CONV_TILES_(rows) CONV_TILES_##rows
 #define CONV_TILES(rows) CONV_TILES_(rows)
