@@ -88,6 +88,30 @@ static double round_plain(double real, double lo, double hi) {
     return isnan(real) ? 0.0 : fmin(fmax(round(real), lo), hi);
 }
 
+/* More than any byte lies away from any zero point, and far below where floats lose their fractions. */
+#define FAR 1024.0F
+/* The largest float below a half: added to it, what is below a half stays below one, and a half becomes one. */
+#define BELOW_HALF 0x1.fffffep-2F
+
+/* quantize() from FP32 into bytes, of which the highest is `hi`. Without branches, so that the compiler does many at once. */
+static void quantize_bytes(const struct port *port, const void *x, size_t n, int32_t hi,
+                           uint8_t *ret_y) {
+    float scale = port->scale;
+    int32_t zero = port->zero_point;
+    for (size_t i = 0; i < n; i++) {
+        float v;
+        memcpy(&v, (const char *)x + i * sizeof(v), sizeof(v));
+        v /= scale;
+        v = v == v ? v : 0.0F;
+        v = v > FAR ? FAR : v;
+        v = v < -FAR ? -FAR : v;
+        int32_t q = (int32_t)(v + (v < 0.0F ? -BELOW_HALF : BELOW_HALF)) + zero;
+        q = q > hi ? hi : q;
+        q = q < hi - 255 ? hi - 255 : q;
+        ret_y[i] = (uint8_t)q;
+    }
+}
+
 int port_quantize(const struct port *port, enum dtype from, const void *x, size_t n, void *ret_y) {
     if (from == port->dtype) {
         memcpy(ret_y, x, n * dtype_size(from));
@@ -103,6 +127,10 @@ int port_quantize(const struct port *port, enum dtype from, const void *x, size_
     if (port->dtype != DTYPE_INT8 && port->dtype != DTYPE_UINT8 && port->dtype != DTYPE_INT16 &&
         port->dtype != DTYPE_INT32)
         return -EINVAL;
+    if (from == DTYPE_FP32 && port->scale > 0.0F && dtype_size(port->dtype) == 1) {
+        quantize_bytes(port, x, n, port->dtype == DTYPE_INT8 ? INT8_MAX : UINT8_MAX, ret_y);
+        return 0;
+    }
     double lo, hi;
     integer_range(port->dtype, &lo, &hi);
     for (size_t i = 0; i < n; i++) {

@@ -11,6 +11,7 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "model/frontend.h"
 #include "model/graph.h"
 #include "runtime/runtime.h"
@@ -424,6 +425,35 @@ START_TEST(test_port_conversions) {
 }
 END_TEST
 
+/* Bytes from FP32, which has a way of its own, are those from the same values as FP64: any bits, and what is near a half. */
+START_TEST(test_port_bytes) {
+    enum { N = 1000 };
+    static const float scales[] = {0.5F, 1.0F / 255, 0.1F, 3e-5F, 1e30F};
+    struct random random = {.state = 13};
+    for (int round = 0; round < 1000; round++) {
+        struct port port = {.dtype = round % 2 ? DTYPE_INT8 : DTYPE_UINT8,
+                            .scale = scales[round % 5]};
+        port.zero_point = (int32_t)random_below(&random, 256) - (round % 2 ? 128 : 0);
+        float x[N];
+        double wide[N];
+        uint8_t got[N], want[N];
+        for (size_t i = 0; i < N; i++) {
+            uint32_t bits = (uint32_t)random_u64(&random);
+            float half = (float)random_below(&random, 1024) - 511.5F;
+            memcpy(&x[i], &bits, sizeof(bits));
+            if (i % 2)
+                x[i] = (half + (float)((int)(i % 6) - 3) * 3e-8F * fabsf(half)) * port.scale;
+            wide[i] = (double)x[i];
+        }
+        ck_assert_int_eq(port_quantize(&port, DTYPE_FP32, x, N, got), 0);
+        ck_assert_int_eq(port_quantize(&port, DTYPE_FP64, wide, N, want), 0);
+        for (size_t i = 0; i < N; i++)
+            ck_assert_msg(got[i] == want[i], "%a / %a + %d: %d, not %d", wide[i],
+                          (double)port.scale, port.zero_point, got[i], want[i]);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("runtime");
     TCase *tc = tcase_create("runtime");
@@ -442,6 +472,7 @@ int main(void) {
     tcase_add_test(tc, test_stop);
     tcase_add_test(tc, test_pixels_frontend);
     tcase_add_test(tc, test_port_conversions);
+    tcase_add_test(tc, test_port_bytes);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
