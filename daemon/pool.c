@@ -136,6 +136,13 @@ static struct job *take_small(struct pool *pool, bool may_work, struct worker **
     return job;
 }
 
+static bool has_small(struct pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    bool has = pool->small.first;
+    pthread_mutex_unlock(&pool->lock);
+    return has;
+}
+
 /* The last thing before the loop waits for events: all that came with those before has been taken in. */
 static void on_prepare(uv_prepare_t *prepare) {
     struct pool *pool = prepare->data;
@@ -156,6 +163,9 @@ static void on_prepare(uv_prepare_t *prepare) {
         job->done(job);
         pool->after(pool->userdata);
     } while (job || worker);
+    /* Workers that are awake take the rest, but nobody knows when: back here after a look at the sockets. */
+    if (now - begin >= POOL_BUDGET_NS && has_small(pool))
+        uv_async_send(&pool->async);
 }
 
 /* Signals belong to the loop thread. */

@@ -302,6 +302,36 @@ START_TEST(test_small_workers_busy) {
 }
 END_TEST
 
+static void work_half_budget(struct job *job, struct worker *worker) {
+    uint64_t begin = clock_now_ns();
+    while (clock_now_ns() < begin + POOL_BUDGET_NS / 2)
+        ;
+    work_noting(job, worker);
+}
+
+/* More than the loop does without a look at its sockets, and no worker free: it comes back by itself. */
+START_TEST(test_small_beyond_budget) {
+    size_t queued, running;
+    pthread_mutex_lock(&gate);
+    submit(&tasks[0]);
+    submit(&tasks[1]);
+    do
+        pool_load(&pool, &queued, &running);
+    while (running < 2);
+    for (int i = 2; i < 12; i++) {
+        submit_small(&tasks[i], 1000, NULL);
+        tasks[i].job.work = work_half_budget;
+    }
+    n_expected = 10;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    for (size_t i = 2; i < 12; i++)
+        ck_assert(on_loop(i));
+    pthread_mutex_unlock(&gate);
+    n_expected = 12;
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("pool");
     TCase *t = tcase_create("pool");
@@ -316,6 +346,7 @@ int main(void) {
     tcase_add_test(t, test_small_shared);
     tcase_add_test(t, test_small_pressure);
     tcase_add_test(t, test_small_workers_busy);
+    tcase_add_test(t, test_small_beyond_budget);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
