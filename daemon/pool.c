@@ -90,15 +90,16 @@ static void on_async(uv_async_t *async) {
     pool->after(pool->userdata);
 }
 
-/* A sleeping worker to wake, under the lock. Best is the one on this CPU: the loop goes to sleep next, and then it runs
- * here at once, where one on another CPU that sleeps would have to be woken along with that CPU. Who is awake takes the
- * jobs in their order, so a job does not wait for the worker that was woken for it. */
-static struct worker *rouse(struct pool *pool) {
+/* A sleeping worker to wake, under the lock. Where the loop goes to sleep next, best is the one on this CPU: it runs here at
+ * once, where one on another CPU that sleeps would have to be woken along with that CPU. Where the loop goes on computing
+ * that one would only wait for it. Who is awake takes the jobs in their order, so a job does not wait for the worker that
+ * was woken for it. */
+static struct worker *rouse(struct pool *pool, bool loop_sleeps) {
     struct worker *found = NULL;
     int here = sched_getcpu();
     for (unsigned i = 0; i < pool->n_workers; i++) {
         struct worker *w = &pool->workers[i];
-        if (w->idle && (!found || w->cpu == here))
+        if (w->idle && (!found || (w->cpu == here) == loop_sleeps))
             found = w;
     }
     if (found)
@@ -121,7 +122,7 @@ static struct job *take_small(struct pool *pool, bool may_work, struct worker **
     struct job *job = pool->small.first;
     bool too_much = pool->pressure >= PRESSURE_BUSY && job && job->expected_ns > POOL_SMALL_BUSY_NS;
     bool share = job && (!may_work || pool->small_ns - job->expected_ns > POOL_SHARE_NS);
-    struct worker *worker = too_much || share ? rouse(pool) : NULL;
+    struct worker *worker = too_much || share ? rouse(pool, too_much && !share) : NULL;
     bool gives = worker && (too_much || !may_work);
     if (gives || !may_work) {
         if (gives)
@@ -257,7 +258,7 @@ void pool_submit(struct pool *pool, struct job *job) {
         note_pressure(pool, job);
     pthread_mutex_lock(&pool->lock);
     enqueue(pool, job);
-    struct worker *worker = job->list == &pool->queue ? rouse(pool) : NULL;
+    struct worker *worker = job->list == &pool->queue ? rouse(pool, true) : NULL;
     pthread_mutex_unlock(&pool->lock);
     /* Not under the lock: the worker would wake only to wait for it. */
     if (worker)
