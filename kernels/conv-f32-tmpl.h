@@ -60,7 +60,7 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
         return 0;
     const size_t width = conv_band_width(&s, STAGE_VALUES, KERN_ROWS_1);
     const size_t height = conv_band_height(&s, STAGE_VALUES, width);
-    return pack_room(conv_band_in(&s, height) * conv_band_pitch(&s, width) * sizeof(float));
+    return pack_room(conv_band_in(&s, height) * stage_pitch(&s, width) * sizeof(float));
 }
 
 static float conv_weight(const struct kern_conv *p, const float *filter, size_t out, size_t k) {
@@ -149,7 +149,7 @@ static void conv_run(const struct kern_conv *p, const void *packed, const void *
             } else {
                 stage_band(&s, x, row, rows, col, n, scratch);
                 band = scratch;
-                pitch = conv_band_pitch(&s, n);
+                pitch = stage_pitch(&s, n);
             }
             float *out = (float *)y + (row * s.out_w + col) * (size_t)p->out_c;
             for (size_t g = 0; g < conv_groups(p); g++)

@@ -52,8 +52,9 @@ conv_tile_pairs_store(const struct conv_tile *t, float *y, const vec *acc, const
                         rows - done, LANES / 2, t->channels);
 }
 
-static inline __attribute__((always_inline)) void conv_tile_pairs(const struct conv_tile *t,
-                                                                  const unsigned rows) {
+static inline __attribute__((always_inline)) void
+conv_tile_pairs(const struct conv_tile *t, const unsigned rows, const size_t kernel_h,
+                const size_t runs_x, const size_t run_length) {
     const unsigned addresses = CONV_ADDRESSES(rows);
     const size_t pixel = t->pixel;
     const float *tile = t->x;
@@ -64,18 +65,20 @@ static inline __attribute__((always_inline)) void conv_tile_pairs(const struct c
 #pragma GCC unroll 16
         for (unsigned i = 0; i < rows; i++)
             acc[i] = (vec){0};
-        for (size_t ky = 0; ky < t->kernel_h; ky++) {
-            for (size_t kx = 0; kx < t->runs_x; kx++) {
+#pragma GCC unroll 3
+        for (size_t ky = 0; ky < kernel_h; ky++) {
+            for (size_t kx = 0; kx < runs_x; kx++) {
                 const float *x[CONV_ADDRESSES(KERN_ROWS_1)];
                 conv_tile_start(x, tile + ky * t->kernel_step + kx * t->run_step, pixel, addresses);
-                for (size_t left = t->run_length / 2; left > 0; left--, w += LANES) {
+#pragma GCC unroll 4
+                for (size_t left = run_length / 2; left > 0; left--, w += LANES) {
                     const vec weights = vec_load(w);
 #pragma GCC unroll 16
                     for (unsigned i = 0; i < rows; i++)
                         acc[i] += pair_broadcast(CONV_ROW(x, i)) * weights;
                     conv_tile_advance(x, 2, addresses);
                 }
-                if (t->run_length % 2 == 0)
+                if (run_length % 2 == 0)
                     continue;
                 const vec weights = vec_load(w);
 #pragma GCC unroll 16
@@ -88,20 +91,27 @@ static inline __attribute__((always_inline)) void conv_tile_pairs(const struct c
     }
 }
 
+/* Windows of any size, and unrolled for the usual first layer: 3x3 of three channels. */
 #define CONV_TILE_PAIRS(rows, unused)                                                              \
     static void conv_tile_pairs_##rows(const struct conv_tile *t) {                                \
-        conv_tile_pairs(t, rows);                                                                  \
+        conv_tile_pairs(t, rows, t->kernel_h, t->runs_x, t->run_length);                           \
+    }                                                                                              \
+    static void conv_tile_pairs_##rows##_3x3x3(const struct conv_tile *t) {                        \
+        conv_tile_pairs(t, rows, 3, 1, 9);                                                         \
     }
-#define CONV_TILE_PAIRS_NAME(rows, unused) conv_tile_pairs_##rows,
+#define CONV_TILE_PAIRS_NAME(rows, suffix) conv_tile_pairs_##rows##suffix,
 
 /* clang-format off */
 CONV_TILES(KERN_ROWS_1)(CONV_TILE_PAIRS, )
 static const conv_tile_fn conv_tiles_pairs[] = {
     CONV_TILES(KERN_ROWS_1)(CONV_TILE_PAIRS_NAME, )};
+static const conv_tile_fn conv_tiles_pairs_3x3x3[] = {
+    CONV_TILES(KERN_ROWS_1)(CONV_TILE_PAIRS_NAME, _3x3x3)};
 /* clang-format on */
 #else
 #define CONV_PAIRS 0
 #define conv_tiles_pairs conv_tiles_1
+#define conv_tiles_pairs_3x3x3 conv_tiles_1
 #endif
 
 /* Whether the last `n` channels of a group are such a block. */
@@ -122,7 +132,8 @@ static const conv_tile_fn *conv_tile_choose(const struct conv_tile *t, unsigned 
     }
     *ret_most = KERN_ROWS_1;
     if (conv_is_paired(t->channels))
-        return conv_tiles_pairs;
+        return t->kernel_h == 3 && t->runs_x == 1 && t->run_length == 9 ? conv_tiles_pairs_3x3x3
+                                                                        : conv_tiles_pairs;
     if (!KERN_SPLIT_SUMS || t->runs_x != 1 || t->run_length != 3 * t->pixel)
         return conv_tiles_1;
     *ret_most = KERN_ROWS_SLIDING;

@@ -13,8 +13,6 @@
 static const char *pairs_refuses(const struct kern_conv *p) {
     if (p->out_c != PAIRS_CHANNELS)
         return "not " KERN_STRING(PAIRS_CHANNELS) " channels";
-    if (p->depthwise) /* its filter is laid out in another way */
-        return "depthwise";
     return conv_refuses(p);
 }
 

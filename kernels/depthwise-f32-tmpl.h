@@ -62,8 +62,7 @@ static bool depthwise_removes_stride(const struct kern_conv *p, const struct con
 
 /* Values of a row of a staged band. */
 static size_t depthwise_pitch(const struct kern_conv *p, const struct conv_shape *s, size_t width) {
-    return depthwise_removes_stride(p, s) ? s->kernel_w * width * s->in_c
-                                          : conv_band_pitch(s, width);
+    return depthwise_removes_stride(p, s) ? s->kernel_w * width * s->in_c : stage_pitch(s, width);
 }
 
 static size_t depthwise_scratch_size(const struct kern_conv *p) {

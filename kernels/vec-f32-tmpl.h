@@ -94,11 +94,15 @@ static inline const float *stage_source(const struct conv_shape *s, const float 
     return x + (y - s->pad_top) * s->in_w * s->in_c;
 }
 
+/* Values from one row of a staged band to the next: rows begin on whole vectors. */
+static inline size_t stage_pitch(const struct conv_shape *s, size_t width) {
+    return round_up(conv_band_pitch(s, width), LANES);
+}
+
 /* The input of output rows [row, row + rows) and pixels [col, col + width) of each. */
 static void stage_band(const struct conv_shape *s, const float *x, size_t row, size_t rows,
                        size_t col, size_t width, float *dst) {
-    const size_t pitch = conv_band_pitch(s, width);
-    for (size_t i = 0; i < conv_band_in(s, rows); i++, dst += pitch)
-        stage_row(s, stage_source(s, x, row * s->stride_h + i), col * s->stride_w, pitch / s->in_c,
-                  dst);
+    const size_t wide = conv_band_pitch(s, width) / s->in_c;
+    for (size_t i = 0; i < conv_band_in(s, rows); i++, dst += stage_pitch(s, width))
+        stage_row(s, stage_source(s, x, row * s->stride_h + i), col * s->stride_w, wide, dst);
 }

@@ -114,7 +114,7 @@ static struct kern_conv depthwise(int32_t h, int32_t w, int32_t in_c, int32_t k,
     return image(h, w, in_c, k, k, stride, in_c, true);
 }
 
-#define FIXED_SHAPES 39
+#define FIXED_SHAPES 46
 #define RANDOM_SHAPES 120
 #define PRODUCTS 40
 
@@ -161,6 +161,15 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         frames(5, 64, 5, 1),
         frames(30, 48, 29, 1),
         frames(40, 40, 9, 4),
+        /* depthwise tiles that see the edges: of pixels, of pairs of half a vector */
+        image(5, 13, 40, 3, 3, 2, 40, true),
+        image(7, 11, 65, 3, 3, 1, 65, true),
+        image(5, 14, 8, 3, 3, 1, 8, true),
+        image(3, 2, 8, 3, 3, 1, 8, true),
+        image(4, 1, 16, 3, 3, 1, 16, true),
+        /* few output channels: pairs of inputs, an odd one left */
+        image(9, 26, 3, 3, 3, 1, 7, false),
+        image(12, 12, 3, 3, 3, 1, 8, false),
     };
     if (i < FIXED_SHAPES)
         return fixed[i];
