@@ -4,7 +4,7 @@
  * of depth at once: channel c has lanes 2c and 2c + 1, which are added at the end. The vectors of
  * two rows fold into one then, so that no lane of the requantization is empty either.
  *
- * Packed block: as in conv-s8-shape-tmpl.h, one block with groups of twice the size.
+ * Packed block: as in conv-s8-pack-tmpl.h, one block with groups of twice the size.
  */
 
 #define PAIRS_CHANNELS VEC_PAIRS
@@ -16,15 +16,9 @@ static const char *pairs_refuses(const struct kern_conv *p) {
     return conv_refuses(p);
 }
 
-static struct conv_shape pairs_shape(const struct kern_conv *p) {
-    struct conv_shape s = conv_shape(p);
-    s.groups = round_up(s.run_length, PAIRS_GROUP) / PAIRS_GROUP;
-    return s;
-}
-
 static size_t pairs_packed_size(const struct kern_conv *p) {
-    const struct conv_shape s = pairs_shape(p);
-    return pack_room(CONV_HEADER + conv_block_bytes(&s, 1));
+    const struct conv_shape s = conv_shape(p);
+    return pack_room(CONV_HEADER + conv_block_bytes(&s, conv_run_groups(&s, PAIRS_GROUP), 1));
 }
 
 static size_t pairs_scratch_size(const struct kern_conv *p) {
@@ -35,10 +29,11 @@ static size_t pairs_scratch_size(const struct kern_conv *p) {
 /* The weights of one channel, `next` from one to the next, into its two lanes; returns their sum. */
 static int32_t pairs_pack_channel(const struct conv_shape *s, const int8_t *filter, size_t next,
                                   vec_weight *ret) {
+    const size_t groups = conv_run_groups(s, PAIRS_GROUP);
     int32_t sum = 0;
     for (size_t r = 0; r < conv_runs(s); r++) {
         for (size_t k = 0; k < s->run_length; k++, filter += next) {
-            const size_t group = r * s->groups + k / PAIRS_GROUP;
+            const size_t group = r * groups + k / PAIRS_GROUP;
             sum += *filter;
             ret[group * VEC_BYTES + k % PAIRS_GROUP] = (vec_weight)*filter;
         }
@@ -48,7 +43,7 @@ static int32_t pairs_pack_channel(const struct conv_shape *s, const int8_t *filt
 
 static void pairs_pack(const struct kern_conv *p, const struct kern_conv_weights *w,
                        void *ret_packed) {
-    const struct conv_shape s = pairs_shape(p);
+    const struct conv_shape s = conv_shape(p);
     /* A depthwise filter has the channels innermost. */
     const size_t first_step = p->depthwise ? 1 : im2col_depth(p);
     const size_t next = p->depthwise ? PAIRS_CHANNELS : 1;
@@ -139,8 +134,8 @@ static void pairs_row(struct conv_tile *t, size_t width, unsigned vectors) {
 
 static void pairs_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                       void *scratch) {
-    const struct conv_shape s = pairs_shape(p);
-    conv_run_rows(p, &s, packed, x, y, scratch, pairs_row);
+    const struct conv_shape s = conv_shape(p);
+    conv_run_rows(p, &s, conv_run_groups(&s, PAIRS_GROUP), packed, x, y, scratch, pairs_row);
 }
 
 const struct kern_conv_impl KERN_NAME(conv_pairs_s8) = {

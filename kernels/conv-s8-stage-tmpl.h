@@ -7,9 +7,8 @@
 /* The input of output rows [row, row + rows) and pixels [col, col + width) of each. */
 static void conv_stage_band(const struct kern_conv *p, const struct conv_shape *s, const int8_t *x,
                             size_t row, size_t rows, size_t col, size_t width, vec_staged *dst) {
-    const struct kern_conv as_row = stage_as_row(p);
-    const struct stage_input in = stage_input(&as_row);
     const size_t values = conv_band_pitch(s, width);
     for (size_t i = 0; i < conv_band_in(s, rows); i++, dst += values)
-        stage_row(&in, x, row * s->stride_h + i, col * s->stride_w, values / s->in_c, dst);
+        stage_row(s, p->in_zero, x, row * s->stride_h + i, col * s->stride_w, values / s->in_c,
+                  dst);
 }

@@ -25,7 +25,7 @@ static const char *conv_refuses(const struct kern_conv *p) {
 typedef void (*conv_row_fn)(struct conv_tile *t, size_t width, unsigned vectors);
 
 static inline __attribute__((always_inline)) void
-conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
+conv_band(const struct kern_conv *p, const struct conv_shape *s, size_t groups, const void *packed,
           const vec_staged *staged, size_t rows, size_t width, int8_t *y, conv_row_fn row_fn) {
     const size_t out_c = (size_t)p->out_c, pitch = conv_band_pitch(s, width);
     uint32_t flags[2];
@@ -36,7 +36,7 @@ conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *pac
         .kernel_step = s->dilation_h * pitch,
         .runs_x = s->runs_x,
         .run_step = s->run_step,
-        .groups = s->groups,
+        .groups = groups,
         .block = (const char *)packed + CONV_HEADER,
         .out_c = out_c,
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
@@ -52,22 +52,23 @@ conv_band(const struct kern_conv *p, const struct conv_shape *s, const void *pac
             t.y = y + row * s->out_w * out_c + first;
             row_fn(&t, width, n);
         }
-        t.block += conv_block_bytes(s, n);
+        t.block += conv_block_bytes(s, groups, n);
         first += n * VEC_LANES;
     }
     conv_band_end();
 }
 
 static inline __attribute__((always_inline)) void
-conv_run_rows(const struct kern_conv *p, const struct conv_shape *s, const void *packed,
-              const void *x, void *y, void *scratch, conv_row_fn row_fn) {
-    const size_t height = conv_band_height(s), width = conv_band_width(s);
+conv_run_rows(const struct kern_conv *p, const struct conv_shape *s, size_t groups,
+              const void *packed, const void *x, void *y, void *scratch, conv_row_fn row_fn) {
+    const size_t width = conv_band_width(s, STAGE_VALUES, CONV_MAX_ROWS);
+    const size_t height = conv_band_height(s, STAGE_VALUES, width);
     for (size_t row = 0; row < s->out_h; row += height) {
         const size_t rows = MIN(height, s->out_h - row);
         for (size_t col = 0; col < s->out_w; col += width) {
             const size_t n = MIN(width, s->out_w - col);
             conv_stage_band(p, s, x, row, rows, col, n, scratch);
-            conv_band(p, s, packed, scratch, rows, n,
+            conv_band(p, s, groups, packed, scratch, rows, n,
                       (int8_t *)y + (row * s->out_w + col) * (size_t)p->out_c, row_fn);
         }
     }
@@ -76,7 +77,7 @@ conv_run_rows(const struct kern_conv *p, const struct conv_shape *s, const void 
 static void conv_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
                      void *scratch) {
     const struct conv_shape s = conv_shape(p);
-    conv_run_rows(p, &s, packed, x, y, scratch, conv_row);
+    conv_run_rows(p, &s, conv_run_groups(&s, VEC_GROUP), packed, x, y, scratch, conv_row);
 }
 
 const struct kern_conv_impl KERN_NAME(conv_s8) = {

@@ -28,10 +28,10 @@
 
 /* What a run derives from the parameters. */
 struct depthwise_shape {
-    struct stage_input in;
+    struct conv_shape conv;
+    int32_t in_zero;
     size_t channels, multiplier; /* of the output; of them for each of the input */
-    size_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-    size_t out_h, values; /* output rows; values of each */
+    size_t values;               /* of an output row */
     size_t blocks, sets;
     size_t groups; /* of a kernel row */
     size_t window; /* input rows under DEPTHWISE_ROWS output rows */
@@ -54,37 +54,30 @@ static size_t depthwise_gcd(size_t a, size_t b) {
     return a;
 }
 
-static struct depthwise_shape depthwise_shape(const struct kern_conv *given) {
-    const struct kern_conv p = stage_as_row(given);
+static struct depthwise_shape depthwise_shape(const struct kern_conv *p) {
     struct depthwise_shape s = {
-        .in = stage_input(&p),
-        .channels = (size_t)p.out_c,
-        .multiplier = (size_t)(p.out_c / p.in_c),
-        .kernel_h = (size_t)p.kernel_h,
-        .kernel_w = (size_t)p.kernel_w,
-        .stride_h = (size_t)p.stride_h,
-        .stride_w = (size_t)p.stride_w,
-        .dilation_h = (size_t)p.dilation_h,
-        .dilation_w = (size_t)p.dilation_w,
-        .out_h = (size_t)p.out_h,
+        .conv = conv_shape(p),
+        .in_zero = p->in_zero,
+        .channels = (size_t)p->out_c,
+        .multiplier = (size_t)(p->out_c / p->in_c),
     };
-    const size_t out_w = (size_t)p.out_w, last_tap = (s.kernel_w - 1) * s.dilation_w;
+    const size_t out_w = s.conv.out_w, last_tap = (s.conv.kernel_w - 1) * s.conv.dilation_w;
     s.values = out_w * s.channels;
     s.blocks = round_up(s.values, FLAT) / FLAT;
     s.sets = MIN(s.channels / depthwise_gcd(s.channels, FLAT), s.blocks);
-    s.groups = round_up(s.kernel_w, VEC_GROUP) / VEC_GROUP;
-    s.window = (DEPTHWISE_ROWS - 1) * s.stride_h + (s.kernel_h - 1) * s.dilation_h + 1;
-    s.split = s.stride_w > 1 || s.multiplier > 1;
-    s.staged_pixels = (out_w - 1) * s.stride_w + last_tap + 1;
-    s.staged_values = s.staged_pixels * s.in.c + 2 * FLAT;
-    s.phases = MIN(s.stride_w, last_tap + 1);
-    s.phase_pixels = out_w + last_tap / s.stride_w;
+    s.groups = round_up(s.conv.kernel_w, VEC_GROUP) / VEC_GROUP;
+    s.window = conv_band_in(&s.conv, DEPTHWISE_ROWS);
+    s.split = s.conv.stride_w > 1 || s.multiplier > 1;
+    s.staged_pixels = (out_w - 1) * s.conv.stride_w + last_tap + 1;
+    s.staged_values = s.staged_pixels * s.conv.in_c + 2 * FLAT;
+    s.phases = MIN(s.conv.stride_w, last_tap + 1);
+    s.phase_pixels = out_w + last_tap / s.conv.stride_w;
     s.phase_values = s.split ? s.phase_pixels * s.channels + 2 * FLAT : s.staged_values;
     s.row_bytes = s.blocks * s.groups * 4 * VEC_BYTES;
 
     s.taps_at = pack_room(sizeof(s));
     s.sets_at = s.taps_at + pack_room(s.groups * VEC_GROUP * sizeof(size_t));
-    s.set_bytes = (BLOCK_CONSTANTS(4) + s.kernel_h * s.groups * 4) * VEC_BYTES;
+    s.set_bytes = (BLOCK_CONSTANTS(4) + s.conv.kernel_h * s.groups * 4) * VEC_BYTES;
 
     s.split_at = pack_room(s.window * s.staged_values * sizeof(vec_staged));
     s.ring_at = s.split_at;
@@ -116,9 +109,9 @@ static size_t depthwise_scratch_size(const struct kern_conv *p) {
 static int32_t depthwise_pack_lane(const struct depthwise_shape *s, const int8_t *filter, size_t c,
                                    int32_t weight_zero, size_t lane, vec_weight *ret) {
     int32_t sum = 0;
-    for (size_t ky = 0; ky < s->kernel_h; ky++) {
-        for (size_t kx = 0; kx < s->kernel_w; kx++) {
-            const int32_t w = filter[(ky * s->kernel_w + kx) * s->channels + c] - weight_zero;
+    for (size_t ky = 0; ky < s->conv.kernel_h; ky++) {
+        for (size_t kx = 0; kx < s->conv.kernel_w; kx++) {
+            const int32_t w = filter[(ky * s->conv.kernel_w + kx) * s->channels + c] - weight_zero;
             const size_t group = ky * s->groups + kx / VEC_GROUP;
             ret[group * FLAT * VEC_GROUP + VEC_WEIGHT(lane, kx % VEC_GROUP)] = (vec_weight)w;
             sum += w;
@@ -130,8 +123,9 @@ static int32_t depthwise_pack_lane(const struct depthwise_shape *s, const int8_t
 static void depthwise_pack_taps(const struct depthwise_shape *s, size_t *ret) {
     for (size_t i = 0; i < s->groups * VEC_GROUP; i++) {
         /* A missing tap's weight is zero: any value serves. */
-        const size_t column = MIN(i, s->kernel_w - 1) * s->dilation_w;
-        ret[i] = column % s->stride_w * s->phase_values + column / s->stride_w * s->channels;
+        const size_t column = MIN(i, s->conv.kernel_w - 1) * s->conv.dilation_w;
+        ret[i] =
+            column % s->conv.stride_w * s->phase_values + column / s->conv.stride_w * s->channels;
     }
 }
 
@@ -180,14 +174,14 @@ static void depthwise_repeat(vec_staged *dst, const vec_staged *x, size_t pixels
 
 /* A staged row into its phases. */
 static void depthwise_split(const struct depthwise_shape *s, const vec_staged *x, vec_staged *dst) {
-    const size_t c = s->in.c, m = s->multiplier;
-    const size_t bytes = c * sizeof(*x), step = s->stride_w * bytes;
+    const size_t c = s->conv.in_c, m = s->multiplier;
+    const size_t bytes = c * sizeof(*x), step = s->conv.stride_w * bytes;
     for (size_t phase = 0; phase < s->phases; phase++, x += c, dst += s->phase_values) {
         /* The last phases may lack their last pixel: it would be beyond the last tap. */
-        const size_t pixels =
-            MIN(s->phase_pixels, (s->staged_pixels - phase + s->stride_w - 1) / s->stride_w);
+        const size_t pixels = MIN(
+            s->phase_pixels, (s->staged_pixels - phase + s->conv.stride_w - 1) / s->conv.stride_w);
         if (m > 1) {
-            depthwise_repeat(dst, x, pixels, c, s->stride_w * c, m);
+            depthwise_repeat(dst, x, pixels, c, s->conv.stride_w * c, m);
         } else if (bytes <= 8) {
             depthwise_gather((char *)dst, (const char *)x, pixels, bytes, step, 8);
         } else if (bytes <= 16) {
@@ -219,7 +213,7 @@ static size_t depthwise_feed(const struct depthwise_shape *s, const void *packed
     vec_staged *staged = (void *)scratch;
     size_t row_values = s->staged_values;
     for (size_t i = 0; i < n; i++)
-        stage_row(&s->in, x, y + i, 0, s->staged_pixels, staged + i * row_values);
+        stage_row(&s->conv, s->in_zero, x, y + i, 0, s->staged_pixels, staged + i * row_values);
     if (s->split) {
         vec_staged *split = (void *)(scratch + s->split_at);
         const size_t split_values = s->phases * s->phase_values;
@@ -271,11 +265,12 @@ depthwise_any(const struct depthwise_tile *t, const unsigned rows, const unsigne
 #pragma GCC unroll 4
             for (unsigned v = 0; v < 4; v++)
                 acc[i][v] = block_constant(set, 4, BLOCK_BIAS, v);
-        for (size_t ky = 0; ky < s->kernel_h; ky++) {
+        for (size_t ky = 0; ky < s->conv.kernel_h; ky++) {
             const char *x[DEPTHWISE_ROWS];
 #pragma GCC unroll 4
             for (unsigned i = 0; i < rows; i++)
-                x[i] = t->x[i * s->stride_h + ky * s->dilation_h] + b * groups * 4 * VEC_BYTES;
+                x[i] = t->x[i * s->conv.stride_h + ky * s->conv.dilation_h] +
+                       b * groups * 4 * VEC_BYTES;
 #pragma GCC unroll 1
             for (size_t g = 0; g < groups; g++, w += 4 * VEC_BYTES)
 #pragma GCC unroll 4
@@ -311,7 +306,8 @@ static inline __attribute__((always_inline)) void depthwise_3x3(const struct dep
     const char *x[DEPTHWISE_ROWS * 3];
 #pragma GCC unroll 8
     for (unsigned i = 0; i < rows * 3; i++)
-        x[i] = near ? t->x[MIN(i, rows + 1)] : t->x[i / 3 * s->stride_h + i % 3 * s->dilation_h];
+        x[i] = near ? t->x[MIN(i, rows + 1)]
+                    : t->x[i / 3 * s->conv.stride_h + i % 3 * s->conv.dilation_h];
     for (size_t first = 0; first < sets; first++) {
         const char *set = t->packed + first * s->set_bytes;
         const struct block_scales scales = block_scales(set, 4);
@@ -352,9 +348,9 @@ static inline __attribute__((always_inline)) void depthwise_3x3(const struct dep
 static inline __attribute__((always_inline)) void
 depthwise_tile(const struct depthwise_tile *t, const unsigned rows, const unsigned kind) {
     const struct depthwise_shape *s = t->s;
-    if (kind == REQUANTIZE_WIDE || s->kernel_h != 3 || s->groups != DEPTHWISE_3)
+    if (kind == REQUANTIZE_WIDE || s->conv.kernel_h != 3 || s->groups != DEPTHWISE_3)
         depthwise_any(t, rows, kind);
-    else if (rows > 1 && s->stride_h == 1 && s->dilation_h == 1)
+    else if (rows > 1 && s->conv.stride_h == 1 && s->conv.dilation_h == 1)
         depthwise_3x3(t, rows, true, kind);
     else
         depthwise_3x3(t, rows, false, kind);
@@ -394,9 +390,10 @@ static void depthwise_run(const struct kern_conv *p, const void *packed, const v
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
     };
     size_t fed = 0, slot = 0; /* input rows in the ring so far, the next one's place */
-    for (size_t row = 0; row < s->out_h; row += DEPTHWISE_ROWS) {
-        const size_t n = MIN(s->out_h - row, (size_t)DEPTHWISE_ROWS), first = row * s->stride_h;
-        const size_t end = first + s->window - (DEPTHWISE_ROWS - n) * s->stride_h;
+    for (size_t row = 0; row < s->conv.out_h; row += DEPTHWISE_ROWS) {
+        const size_t n = MIN(s->conv.out_h - row, (size_t)DEPTHWISE_ROWS),
+                     first = row * s->conv.stride_h;
+        const size_t end = first + s->window - (DEPTHWISE_ROWS - n) * s->conv.stride_h;
         fed = MAX(fed, first);
         slot = depthwise_feed(s, packed, x, fed, end - fed, slot, scratch);
         fed = end;

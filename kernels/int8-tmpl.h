@@ -73,6 +73,7 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "kernels/conv-shape.h"
 #include "kernels/fixedpoint.h"
 #include "kernels/im2col.h"
 #include "kernels/list.h"
@@ -107,7 +108,7 @@ typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
 #include "kernels/requantize-s8-tmpl.h"
 #include "kernels/stage-s8-tmpl.h"
 
-#include "kernels/conv-s8-shape-tmpl.h"
+#include "kernels/conv-s8-pack-tmpl.h"
 #include "kernels/conv-s8-stage-tmpl.h"
 #include "kernels/conv-s8-store-tmpl.h"
 

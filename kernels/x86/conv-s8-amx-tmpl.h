@@ -29,7 +29,8 @@ static const char *conv_tile_refuses(const struct kern_conv *p) {
         return "rows of fewer than " KERN_STRING(TILE_MIN_PIXELS) " pixels";
     if (p->out_c < VEC_LANES)
         return "fewer than " KERN_STRING(VEC_LANES) " channels";
-    if (conv_runs(&s) * s.groups < TILE_MAX_GROUPS || !tile_pieces(s.groups))
+    const size_t groups = conv_run_groups(&s, VEC_GROUP);
+    if (conv_runs(&s) * groups < TILE_MAX_GROUPS || !tile_pieces(groups))
         return "depth too small or odd for a tile";
     return NULL;
 }
