@@ -11,6 +11,9 @@
 static const char *conv_tile_refuses(const struct kern_conv *p) {
     if (VEC_GROUP > 4 && conv_shape(p).run_length <= VEC_GROUP / 2)
         return "products half empty";
+    /* 7104 products take 1.85 us with a lane of 512 bits, 0.68 us as the C reference's row */
+    if (p->out_c == 1 && p->out_h == 1 && p->out_w == 1)
+        return "a single sum";
     return NULL;
 }
 
