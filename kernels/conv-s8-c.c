@@ -118,7 +118,7 @@ static size_t conv_scratch_size(const struct kern_conv *p) {
 }
 
 static const char *conv_refuses(const struct kern_conv *p) {
-    return p->depthwise ? "depthwise" : NULL;
+    return p->depthwise ? "" : NULL;
 }
 
 static void conv_run(const struct kern_conv *p, const void *packed, const void *x, void *y,
@@ -166,7 +166,7 @@ static size_t depthwise_scratch_size(const struct kern_conv *p) {
 }
 
 static const char *depthwise_refuses(const struct kern_conv *p) {
-    return p->depthwise ? NULL : "not depthwise";
+    return p->depthwise ? NULL : "";
 }
 
 static void depthwise_run(const struct kern_conv *p, const void *packed, const void *x, void *y,

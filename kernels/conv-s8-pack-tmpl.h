@@ -98,8 +98,8 @@ static void conv_pack(const struct kern_conv *p, const struct kern_conv_weights 
             const int32_t sum = conv_pack_channel(
                 &s, (const int8_t *)w->filter + c * first_step, next, p->weight_zero, lane,
                 n * VEC_LANES * VEC_GROUP, weights + v * VEC_LANES * VEC_GROUP);
-            const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
-            block_set_constants(block, n, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
+            block_set_constants(block, n, v, lane, block_bias(w, c, stage, sum), w->mult[c],
+                                w->shift[c]);
             kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));
         }
         for (size_t i = 0; i < n * conv_runs(&s) * groups; i++)

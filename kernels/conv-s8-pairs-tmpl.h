@@ -12,7 +12,7 @@
 
 static const char *pairs_refuses(const struct kern_conv *p) {
     if (p->out_c != PAIRS_CHANNELS)
-        return "not " KERN_STRING(PAIRS_CHANNELS) " channels";
+        return "";
     return conv_refuses(p);
 }
 
@@ -55,7 +55,7 @@ static void pairs_pack(const struct kern_conv *p, const struct kern_conv_weights
     for (size_t c = 0; c < PAIRS_CHANNELS; c++) {
         const int32_t sum = pairs_pack_channel(&s, (const int8_t *)w->filter + c * first_step, next,
                                                weights + c * PAIRS_GROUP);
-        const int32_t bias = (w->bias ? ((const int32_t *)w->bias)[c] : 0) - stage * sum;
+        const int32_t bias = block_bias(w, c, stage, sum);
         block_set_constants(block, 1, 0, 2 * c, bias, w->mult[c], w->shift[c]);
         block_set_constants(block, 1, 0, 2 * c + 1, 0, w->mult[c], w->shift[c]);
         kind = MAX(kind, requantize_kind(w->mult[c], w->shift[c]));

@@ -3,12 +3,6 @@
  * Part of int8-tmpl.h: the sums of a tile, biases and the products of all runs.
  */
 
-/* Three rows share an address, which x86-64 can add one and two times the distance to: twelve
- * addresses would not fit the registers. KEEP_ADDRESS hides from the compiler what it points at, or
- * it would split them again. */
-#define CONV_ROW(p, i) ((p)[(i) / 3] + (i) % 3 * pixel)
-#define KEEP_ADDRESS(p) __asm__("" : "+r"(p))
-
 /* Sums a product waits for: a small tile keeps several for each of its places, or it would wait for
  * each product. */
 #define CONV_SPLIT(rows, vectors) ((rows) * (vectors) >= 8 ? 1 : (rows) * (vectors) >= 4 ? 2 : 4)

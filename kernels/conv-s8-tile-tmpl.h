@@ -38,16 +38,6 @@ typedef void (*conv_tile_fn)(const struct conv_tile *t);
     }
 #define CONV_TILE_NAME(rows, vectors) conv_tile_##rows##x##vectors,
 
-#define CONV_TILES_2(X, vectors) X(1, vectors) X(2, vectors)
-#define CONV_TILES_4(X, vectors) CONV_TILES_2(X, vectors) X(3, vectors) X(4, vectors)
-#define CONV_TILES_5(X, vectors) CONV_TILES_4(X, vectors) X(5, vectors)
-#define CONV_TILES_6(X, vectors) CONV_TILES_5(X, vectors) X(6, vectors)
-#define CONV_TILES_8(X, vectors) CONV_TILES_6(X, vectors) X(7, vectors) X(8, vectors)
-#define CONV_TILES_12(X, vectors)                                                                  \
-    CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
-#define CONV_TILES_16(X, vectors)                                                                  \
-    CONV_TILES_12(X, vectors) X(13, vectors) X(14, vectors) X(15, vectors) X(16, vectors)
-#define CONV_TILES(rows) CONV_TILES_##rows
 /* The functions of 1 to `rows` rows, and their table. */
 #define CONV_DEFINE_TILES(rows, vectors)                                                           \
     CONV_TILES(rows)                                                                               \

@@ -12,7 +12,7 @@
 static const char *conv_refuses(const struct kern_conv *p) {
     /* Several outputs of a single input channel are as good as a convolution. */
     if (p->depthwise && (p->in_c > 1 || p->out_c < 4))
-        return "depthwise";
+        return "";
     if (p->group_in_c != p->in_c)
         return "grouped";
     if (sizeof(vec_weight) == 1 && p->weight_zero != 0)

@@ -19,5 +19,7 @@
 #define CONV_TILES_8(X, vectors) CONV_TILES_6(X, vectors) X(7, vectors) X(8, vectors)
 #define CONV_TILES_10(X, vectors) CONV_TILES_8(X, vectors) X(9, vectors) X(10, vectors)
 #define CONV_TILES_12(X, vectors) CONV_TILES_10(X, vectors) X(11, vectors) X(12, vectors)
+#define CONV_TILES_16(X, vectors)                                                                  \
+    CONV_TILES_12(X, vectors) X(13, vectors) X(14, vectors) X(15, vectors) X(16, vectors)
 #define CONV_TILES_(rows) CONV_TILES_##rows
 #define CONV_TILES(rows) CONV_TILES_(rows)

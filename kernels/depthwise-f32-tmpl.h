@@ -16,7 +16,7 @@
 
 static const char *depthwise_refuses(const struct kern_conv *p) {
     if (!p->depthwise)
-        return "not depthwise";
+        return "";
     if (p->in_c != p->out_c)
         return "several output channels for an input channel";
     return p->out_h == 0 || p->out_w == 0 || p->in_c == 0 ? "empty" : NULL;

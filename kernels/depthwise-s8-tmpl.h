@@ -26,6 +26,10 @@
 /* Output rows at a time: they share loads. */
 #define DEPTHWISE_ROWS 2
 
+/* Whole rows are kept, each byte as often as the kernel is wide: a second-level cache of them and
+ * some more. */
+#define DEPTHWISE_MAX_SCRATCH ((size_t)4 * 1024 * 1024)
+
 /* What a run derives from the parameters. */
 struct depthwise_shape {
     struct conv_shape conv;
@@ -89,10 +93,12 @@ static struct depthwise_shape depthwise_shape(const struct kern_conv *p) {
 
 static const char *depthwise_refuses(const struct kern_conv *p) {
     if (!p->depthwise)
-        return "not depthwise";
+        return "";
     if (VEC_GROUP == 4 && p->weight_zero != 0)
         return "weights with a zero point";
-    return p->out_h > 0 && p->out_w > 0 && p->out_c > 0 && p->in_c > 0 ? NULL : "empty";
+    if (p->out_h == 0 || p->out_w == 0 || p->out_c == 0 || p->in_c == 0)
+        return "empty";
+    return depthwise_shape(p).rows_at > DEPTHWISE_MAX_SCRATCH ? "rows too wide to keep" : NULL;
 }
 
 static size_t depthwise_packed_size(const struct kern_conv *p) {
@@ -142,10 +148,10 @@ static void depthwise_pack(const struct kern_conv *p, const struct kern_conv_wei
         for (size_t i = 0; i < FLAT; i++) {
             const size_t v = i / VEC_LANES, lane = i % VEC_LANES;
             const size_t c = (set * FLAT + vec_flat_element(v, lane)) % s.channels;
-            const int32_t bias = w->bias ? ((const int32_t *)w->bias)[c] : 0;
             const int32_t sum = depthwise_pack_lane(&s, w->filter, c, p->weight_zero, lane,
                                                     weights + v * VEC_LANES * VEC_GROUP);
-            block_set_constants(at, 4, v, lane, bias - stage * sum, w->mult[c], w->shift[c]);
+            block_set_constants(at, 4, v, lane, block_bias(w, c, stage, sum), w->mult[c],
+                                w->shift[c]);
             s.kind = MAX(s.kind, requantize_kind(w->mult[c], w->shift[c]));
         }
     }

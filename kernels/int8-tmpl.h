@@ -11,7 +11,8 @@
  *   vec_staged         an activation as the products take it; vec_stage_offset(in_zero) is what
  *                      staging adds to it (modulo its width),
  *   VEC_GROUP          how many of them a lane takes in one product (they make four bytes),
- *   VEC_ROWS_1, _2, _4 rows of a tile of 1, 2 and 4 vectors that the registers hold,
+ *   VEC_ROWS_1, _2, _4 rows of a tile of 1, 2 and 4 vectors that the registers hold (_4 where
+ *                      VEC_BLOCK is 4),
  *   VEC_BLOCK          vectors of a full block of output channels,
  *   VEC_REGISTER       the constraint of an asm operand that is a vector's register,
  *   vec_load, vec_store, vec_set1, vec_add, vec_broadcast (the four bytes at an address, into every
@@ -74,6 +75,7 @@
 
 #include "base/attributes.h"
 #include "kernels/conv-shape.h"
+#include "kernels/conv-tiles.h"
 #include "kernels/fixedpoint.h"
 #include "kernels/im2col.h"
 #include "kernels/list.h"

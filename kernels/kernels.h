@@ -59,7 +59,8 @@ struct kern_conv_weights {
 /* One implementation of a convolution. The first of the tier's list that fits is used. */
 struct kern_conv_impl {
     const char *name; /* kern_<op>_<type>_<tile>_<tier> without "kern_" */
-    /* Why it cannot run `p`, or should not, in a few words for people; NULL: it fits. */
+    /* Why it cannot run `p`, or should not, in a few words for people, none where it is plainly for
+     * something else; NULL: it fits. */
     const char *(*refuses)(const struct kern_conv *p);
     /* Bytes of packed weights (biases and multipliers included) and of scratch; multiples of
      * KERN_PACK_ALIGN. */

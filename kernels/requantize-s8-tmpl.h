@@ -33,6 +33,13 @@ static uint32_t requantize_kind(int32_t mult, int32_t shift) {
     return VEC_SHIFT_ROUNDS || -1 - shift <= SHIFT_AFTER ? REQUANTIZE_SHALLOW : REQUANTIZE_DEEP;
 }
 
+/* The bias with what staging adds to the sums taken back; modulo 2^32, as the sums are. */
+static int32_t block_bias(const struct kern_conv_weights *w, size_t channel, int32_t stage,
+                          int32_t weight_sum) {
+    const uint32_t bias = w->bias ? ((const uint32_t *)w->bias)[channel] : 0;
+    return (int32_t)(bias - (uint32_t)stage * (uint32_t)weight_sum);
+}
+
 /* Writes the constants of a lane of vector v; `bias` with all corrections. */
 static void block_set_constants(void *constants, size_t vectors, size_t v, size_t lane,
                                 int32_t bias, int32_t mult, int32_t shift) {

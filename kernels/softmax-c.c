@@ -21,6 +21,12 @@ void kern_softmax_prepare(struct kern_softmax *p) {
                         : fixedpoint_exp_neg(fixedpoint_multiply(-i, p->mult, p->shift), DIFF_BITS);
 }
 
+/* The row may be memory that its owner changes meanwhile: what it says now need not be below the
+ * maximum that was found. The index stays in the table whatever it says. */
+static inline uint32_t exp_below(const struct kern_softmax *p, int8_t max, int8_t x) {
+    return (uint32_t)p->exp[(uint8_t)(max - x)];
+}
+
 /* Probabilities of `bits` bits as signed numbers: 8 or 16. Values below diff_min take no part,
  * which is what an exponential of 0 does. */
 static inline __attribute__((always_inline)) void
@@ -34,7 +40,7 @@ softmax_row(const struct kern_softmax *p, const int8_t *x, const int bits, void 
     /* x / 2^SUM_BITS, halves up: x is not negative. */
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += ((uint32_t)p->exp[max - x[i]] + (1U << (SUM_BITS - 1))) >> SUM_BITS;
+        sum += (exp_below(p, max, x[i]) + (1U << (SUM_BITS - 1))) >> SUM_BITS;
     /* The maximum itself is in the sum, so it is not 0 but where rows of thousands of columns wrap
      * it. */
     const int headroom = sum ? __builtin_clz(sum) : 31;
@@ -45,7 +51,7 @@ softmax_row(const struct kern_softmax *p, const int8_t *x, const int bits, void 
     const int64_t half = shift > 0 ? (int64_t)1 << (shift - 1) : 0;
     for (size_t i = 0; i < n; i++) {
         const int64_t product =
-            ((int64_t)reciprocal * p->exp[max - x[i]] + ((int64_t)1 << 30)) >> 31;
+            ((int64_t)reciprocal * exp_below(p, max, x[i]) + ((int64_t)1 << 30)) >> 31;
         const int32_t v = clamp_s64(((product + half) >> shift) + lo, lo, hi);
         if (bits == 8)
             ((int8_t *)y)[i] = (int8_t)v;

@@ -144,7 +144,8 @@ static enum verdict to_integer(const char *text, const struct number *n, int64_t
     if (!(d >= -0x1p63 && d < 0x1p63))
         return OUT_OF_RANGE;
     int64_t v = (int64_t)d;
-    if ((double)v != d)
+    /* A fraction may have been lost: among digits that were dropped, or below what a double holds. */
+    if ((double)v != d || (!n->integral && !n->exact) || (d == 0 && n->digits != 0))
         return FRACTION;
     if (v < min || v > max)
         return OUT_OF_RANGE;
@@ -186,6 +187,11 @@ static enum verdict store_integer(const char *text, const struct number *n, enum
 
 static enum verdict store_float(const char *text, const struct number *n, enum dtype dtype,
                                 size_t i, void *ret) {
+    /* Fewer than 20 digits: far below the least float, and no work for whoever sends many. */
+    if (dtype == DTYPE_FP32 && n->exponent < -66) {
+        ((float *)ret)[i] = n->negative ? -0.0F : 0.0F;
+        return OK;
+    }
     double d = to_double(text, n);
     if (!isfinite(d))
         return OUT_OF_RANGE;

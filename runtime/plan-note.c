@@ -48,10 +48,16 @@ void plan_note_step(struct plan *plan, struct plan_step *step, const char *forma
 
 void plan_note_choice(struct plan *plan, const struct kern_conv_impl *const *list,
                       const struct kern_conv *p, unsigned chosen) {
-    if (chosen == 0 && list[1])
+    bool passed_over = false;
+    for (unsigned i = 0; i < chosen; i++) {
+        const char *reason = list[i]->refuses(p);
+        if (!*reason)
+            continue;
+        plan_note(plan, "%s: %s", list[i]->name, reason);
+        passed_over = true;
+    }
+    if (!passed_over && list[1])
         plan_note(plan, "first choice");
-    for (unsigned i = 0; i < chosen; i++)
-        plan_note(plan, "%s: %s", list[i]->name, list[i]->refuses(p));
 }
 
 void plan_note_free(struct plan *plan) {

@@ -16,8 +16,9 @@ struct tile_config {
     uint8_t rows[16];
 };
 
+/* Not _tile_loadconfig(): GCC 12 says of it that it reads eight bytes. */
 static inline void tile_configure(const struct tile_config *config) {
-    _tile_loadconfig(config);
+    __asm__ volatile("ldtilecfg %0" : : "m"(*config) : "memory");
 }
 
 /* Without tiles in use, the kernel saves nothing at a context switch and the core may sleep. */
@@ -26,7 +27,12 @@ static inline void tile_release(void) {
 }
 
 #define tile_zero(t) _tile_zero(t)
-#define tile_load(t, p, stride) _tile_loadd(t, p, stride)
+/* The intrinsic does not say what it reads. */
+#define tile_load(t, p, stride)                                                                    \
+    do {                                                                                           \
+        __asm__ volatile("" : : : "memory");                                                       \
+        _tile_loadd(t, p, stride);                                                                 \
+    } while (0)
 #define tile_store(t, p, stride) _tile_stored(t, p, stride)
 /* sum += products of unsigned a and signed b, groups of four bytes along a row of a and down a
  * column of b. */

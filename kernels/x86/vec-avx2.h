@@ -14,7 +14,6 @@
 #define VEC_GROUP 2
 #define VEC_ROWS_1 8
 #define VEC_ROWS_2 6
-#define VEC_ROWS_4 2
 #define VEC_BLOCK 2
 
 typedef int16_t vec_staged;

@@ -13,7 +13,6 @@
 #define VEC_GROUP 4
 #define VEC_ROWS_1 8
 #define VEC_ROWS_2 6
-#define VEC_ROWS_4 2
 #define VEC_BLOCK 2
 
 typedef uint8_t vec_staged;
