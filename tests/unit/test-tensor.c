@@ -121,6 +121,9 @@ START_TEST(test_short) {
     refused("1, ,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '' is no number");
     refused("1,1 1,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1' is no number");
     refused("1,1.5,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: 1.5 is no integer, as INT8 needs");
+    refused("127.00000000000000000001", DTYPE_INT8, 1,
+            "value 0: 127.00000000000000000001 is no integer, as INT8 needs");
+    refused("-1e-400", DTYPE_INT8, 1, "value 0: -1e-400 is no integer, as INT8 needs");
     refused("1,1:,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1:' is no number");
     refused("1,1/,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '1/' is no number");
     refused("1,\xb1,1,1,1,1,1,1", DTYPE_INT8, 8, "value 1: '\xb1' is no number");
