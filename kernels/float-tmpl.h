@@ -5,6 +5,8 @@
  *   KERN_VECTOR      bytes of its vectors,
  *   KERN_ROWS_1, _2, _4  pixels of a tile of 1, 2 and 4 vectors of output channels that the
  *                    registers hold; KERN_ROWS_4 0: there are no such tiles,
+ *   KERN_ROWS_SLIDING  pixels of a tile that slides over three taps, where sums may be split,
+ *   KERN_MAX, KERN_MIN  of two vectors, where the compiler would not find the instructions,
  *   KERN_MIN_MACS    the smallest product worth the tier's instructions; smaller ones are left to
  *                    the C reference, whose rounding they then share,
  *   KERN_SPLIT_SUMS  1 where a sum may be split over several registers; 0 keeps the reference's

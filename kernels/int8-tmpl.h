@@ -4,7 +4,7 @@
  * KERN_SUFFIX, the tier's name in the functions' names, and includes this file once; its library is
  * compiled with the tier's instructions. All that is defined here is either static or bears the
  * suffix. A tier that only adds a tile of its own for convolutions names its file in KERN_CONV_TILE;
- * that gives peak_s8 too.
+ * peak_s8 is its own business then.
  *
  * A vector layer gives
  *   vec                a vector of VEC_LANES 32-bit lanes,
