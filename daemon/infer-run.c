@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Infer on a worker: values in, network, values out, reply. Touches the request, its references and the worker only.
+ * Infer on a worker: values in, network, values out, reply. Touches the request, its references and the worker only;
+ * items of a batch may be run by other workers meanwhile.
  */
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "daemon/request.h"
 #include "daemon/sessions.h"
 #include "daemon/shared.h"
+#include "daemon/split.h"
 #include "daemon/worker.h"
 #include "proto/message.h"
 #include "proto/values.h"
@@ -33,6 +35,7 @@ struct run {
     void *outputs[GRAPH_MAX_IO];
     struct map out; /* a memfd being filled */
     int out_fd;
+    struct split split;
 };
 
 /* The values of a tensor are not what they should be. */
@@ -115,30 +118,37 @@ static int prepare_outputs(struct run *run) {
     return 0;
 }
 
-/* A long batch is run in slices, so that the watchdog sees progress. */
+/* On whoever takes the item: everything it needs of the run is read-only by now. */
+static int run_item(struct split *split, uint32_t item, void *arena) {
+    struct run *run = container_of(split, struct run, split);
+    const struct infer *infer = run->infer;
+    struct session *session = infer->session ? infer->session->state : NULL;
+    const void *inputs[GRAPH_MAX_IO];
+    void *outputs[GRAPH_MAX_IO];
+    for (uint32_t i = 0; i < infer->n_inputs; i++)
+        inputs[i] = (const char *)run->inputs[i] + item * infer->inputs[i].port->size;
+    for (uint32_t i = 0; i < infer->n_outputs; i++)
+        outputs[i] = (char *)run->outputs[i] + item * infer->outputs[i].port->size;
+    return image_run(infer->model->image, session, 1, inputs, outputs, arena,
+                     &run->request->job.stop);
+}
+
+/* The items of a session are consecutive steps. */
 static int compute(struct run *run) {
     struct infer *infer = run->infer;
-    const struct image *image = infer->model->image;
-    struct session *session = infer->session ? infer->session->state : NULL;
-    void *arena = worker_arena(run->worker, image_arena_bytes(image));
-    if (!arena)
-        return err_origin(-ENOMEM);
-    for (uint32_t begin = 0; begin < infer->batch; begin += INFER_SLICE) {
-        const void *inputs[GRAPH_MAX_IO];
-        void *outputs[GRAPH_MAX_IO];
-        uint32_t n = MIN((uint32_t)INFER_SLICE, infer->batch - begin);
-        for (uint32_t i = 0; i < infer->n_inputs; i++)
-            inputs[i] = (const char *)run->inputs[i] + begin * infer->inputs[i].port->size;
-        for (uint32_t i = 0; i < infer->n_outputs; i++)
-            outputs[i] = (char *)run->outputs[i] + begin * infer->outputs[i].port->size;
-        if (begin)
-            worker_beat(run->worker);
-        uint64_t began = clock_now_ns();
-        int r = image_run(image, session, n, inputs, outputs, arena, &run->request->job.stop);
-        infer->compute_ns += clock_now_ns() - began;
-        if (r)
-            return r == RUNTIME_E_STOPPED ? INFER_E_STOPPED : err_fold(r);
-    }
+    uint64_t began = clock_now_ns();
+    run->split = (struct split){
+        .run = run_item,
+        .n_items = infer->batch,
+        .arena_bytes = image_arena_bytes(infer->model->image),
+        .in_order = infer->session,
+        .item_ns = infer->item_ns,
+    };
+    int r = split_run(&run->split, run->worker);
+    infer->compute_ns = clock_now_ns() - began;
+    infer->item_ns = run->split.busy_ns / infer->batch;
+    if (r)
+        return r == RUNTIME_E_STOPPED ? INFER_E_STOPPED : err_fold(r);
     return 0;
 }
 

@@ -39,7 +39,7 @@ static void done(struct job *job) {
         model->n_requests++;
         model->n_items += infer->batch;
         histogram_add(&model->compute, infer->compute_ns);
-        model_ran(model, infer->compute_ns / infer->batch);
+        model_ran(model, infer->item_ns);
     } else if (infer->code != INFER_E_STOPPED) {
         model->n_failures++;
     }
@@ -215,6 +215,7 @@ int infer_handle(struct request *request) {
     infer->pending = true;
     request->job.work = infer_work;
     request->job.done = done;
+    infer->item_ns = infer->model->run_ns;
     request->job.expected_ns = expect(request, infer);
     request->job.origin = request->peer;
     if (infer->form != WIRE_FILE_DESCRIPTOR)

@@ -25,7 +25,6 @@ struct worker;
 
 #define INFER_ALIGN ((size_t)64) /* of every value array in a worker's memory */
 #define INFER_OUTPUT_ALIGN 8     /* of outputs in regions and memfds */
-#define INFER_SLICE 1 /* items between two signs of life of a batch: one may take seconds */
 
 struct infer_input {
     struct wire_tensor wire;
@@ -68,6 +67,7 @@ struct infer {
     struct region *region; /* a reference; REGION only */
     size_t out_bytes;      /* of all outputs in a region or memfd */
     size_t work_bytes;     /* of the worker's memory */
+    uint64_t item_ns;      /* what an item will take, 0: not known; afterwards, what it took */
     uint64_t compute_ns;   /* that the network ran */
     int code;              /* how it went: 0, INFER_E_…, or a negative errno */
     bool pending;          /* counts in the model's n_pending */

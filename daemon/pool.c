@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/split.h"
 #include "daemon/worker.h"
 
 #define PRESSURE_MAX 16
@@ -53,7 +54,7 @@ static void enqueue(struct pool *pool, struct job *job) {
     job->state = JOB_QUEUED;
     list_append(small ? &pool->small : &pool->queue, job);
     pool->small_ns += small ? job->expected_ns : 0;
-    pool->n_queued++;
+    __atomic_store_n(&pool->n_queued, pool->n_queued + 1, __ATOMIC_RELAXED);
 }
 
 /* Under the lock. */
@@ -61,7 +62,7 @@ static void dequeue(struct pool *pool, struct job *job) {
     if (job->list == &pool->small)
         pool->small_ns -= job->expected_ns;
     list_remove(job);
-    pool->n_queued--;
+    __atomic_store_n(&pool->n_queued, pool->n_queued - 1, __ATOMIC_RELAXED);
 }
 
 /* What is next for a worker, under the lock; NULL where there is nothing. */
@@ -90,16 +91,15 @@ static void on_async(uv_async_t *async) {
     pool->after(pool->userdata);
 }
 
-/* A sleeping worker to wake, under the lock. Where the loop goes to sleep next, best is the one on this CPU: it runs here at
- * once, where one on another CPU that sleeps would have to be woken along with that CPU. Where the loop goes on computing
- * that one would only wait for it. Who is awake takes the jobs in their order, so a job does not wait for the worker that
- * was woken for it. */
-static struct worker *rouse(struct pool *pool, bool loop_sleeps) {
+/* Where the caller goes to sleep next, best is the worker on this CPU: it runs here at once, where one on another CPU that
+ * sleeps would have to be woken along with that CPU. Where the caller goes on computing that one would only wait for it.
+ * Who is awake takes the jobs in their order, so a job does not wait for the worker that was woken for it. */
+struct worker *pool_rouse(struct pool *pool, bool sleeps) {
     struct worker *found = NULL;
     int here = sched_getcpu();
     for (unsigned i = 0; i < pool->n_workers; i++) {
         struct worker *w = &pool->workers[i];
-        if (w->idle && (!found || (w->cpu == here) == loop_sleeps))
+        if (w->idle && (!found || (w->cpu == here) == sleeps))
             found = w;
     }
     if (found)
@@ -122,7 +122,7 @@ static struct job *take_small(struct pool *pool, bool may_work, struct worker **
     struct job *job = pool->small.first;
     bool too_much = pool->pressure >= PRESSURE_BUSY && job && job->expected_ns > POOL_SMALL_BUSY_NS;
     bool share = job && (!may_work || pool->small_ns - job->expected_ns > POOL_SHARE_NS);
-    struct worker *worker = too_much || share ? rouse(pool, too_much && !share) : NULL;
+    struct worker *worker = too_much || share ? pool_rouse(pool, too_much && !share) : NULL;
     bool gives = worker && (too_much || !may_work);
     if (gives || !may_work) {
         if (gives)
@@ -188,10 +188,17 @@ static int start_workers(struct pool *pool, unsigned n_workers) {
     return r < 0 ? err_origin(r) : 0;
 }
 
+unsigned pool_count_cpus(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return 1;
+    return MAX((unsigned)CPU_COUNT(&set), 1U);
+}
+
 int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers, void (*after)(void *userdata),
               void *userdata) {
     edge_assert(n_workers >= 1 && n_workers <= POOL_MAX_WORKERS);
-    *pool = (struct pool){.after = after, .userdata = userdata};
+    *pool = (struct pool){.after = after, .userdata = userdata, .n_cpus = pool_count_cpus()};
     pthread_mutex_init(&pool->lock, NULL);
     pool->workers = calloc(n_workers + 1, sizeof(*pool->workers));
     if (!pool->workers)
@@ -258,7 +265,7 @@ void pool_submit(struct pool *pool, struct job *job) {
         note_pressure(pool, job);
     pthread_mutex_lock(&pool->lock);
     enqueue(pool, job);
-    struct worker *worker = job->list == &pool->queue ? rouse(pool, true) : NULL;
+    struct worker *worker = job->list == &pool->queue ? pool_rouse(pool, true) : NULL;
     pthread_mutex_unlock(&pool->lock);
     /* Not under the lock: the worker would wake only to wait for it. */
     if (worker)
@@ -321,6 +328,10 @@ void pool_trim(struct pool *pool) {
     pthread_mutex_unlock(&pool->lock);
 }
 
+bool pool_is_wanted(const struct pool *pool) {
+    return __atomic_load_n(&pool->n_queued, __ATOMIC_RELAXED) > 0;
+}
+
 bool pool_healthy(const struct pool *pool, uint64_t max_ns) {
     uint64_t now = clock_now_ns();
     for (unsigned i = 0; i < pool->n_workers; i++) {
@@ -333,9 +344,15 @@ bool pool_healthy(const struct pool *pool, uint64_t max_ns) {
 
 struct job *pool_take(struct pool *pool, struct worker *worker) {
     struct job *job = NULL;
+    const struct split *refused = NULL;
     size_t tried = SIZE_MAX;
     pthread_mutex_lock(&pool->lock);
     while (!pool->ending && !next_job(pool)) {
+        struct split *split = split_find(pool, refused);
+        if (split) {
+            refused = split_help(split, worker) ? refused : split;
+            continue;
+        }
         size_t arena = pool->arena_bytes;
         if (worker->gives_back) {
             worker->gives_back = false;
@@ -348,6 +365,7 @@ struct job *pool_take(struct pool *pool, struct worker *worker) {
             worker->idle = true;
             pthread_cond_wait(&worker->wake, &pool->lock);
             worker->idle = false;
+            refused = NULL;
             continue;
         }
         pthread_mutex_unlock(&pool->lock);

@@ -16,6 +16,7 @@
 
 #include "base/attributes.h"
 
+struct split;
 struct worker;
 
 #define POOL_MAX_WORKERS 256
@@ -63,11 +64,15 @@ struct pool {
     struct job_list queue, done; /* under the lock */
     struct job_list small;       /* not yet shown to sleeping workers; under the lock */
     uint64_t small_ns;           /* what they are expected to take together; under the lock */
-    size_t n_queued, n_running;  /* under the lock */
+    size_t n_queued;             /* under the lock; atomic too */
+    size_t n_running;            /* under the lock */
+    unsigned n_helping;          /* workers that help with another's job; under the lock */
+    struct split *splits;        /* jobs to help with; under the lock */
     size_t arena_bytes;          /* what each worker's arena shall be; under the lock */
     bool ending;                 /* under the lock */
     struct worker *workers;
     unsigned n_workers;
+    unsigned n_cpus; /* for all of them; under the lock */
     uv_async_t async;
     bool async_open;
 
@@ -82,6 +87,8 @@ struct pool {
     void *userdata;
 };
 
+/* How many CPUs this process may use; 1 where nobody knows. */
+unsigned pool_count_cpus(void);
 /* Starts n_workers threads, 1 to POOL_MAX_WORKERS. -ENOMEM, -EAGAIN. */
 _nodiscard_ int pool_init(struct pool *pool, uv_loop_t *loop, unsigned n_workers,
                           void (*after)(void *userdata), void *userdata);
@@ -108,7 +115,11 @@ void pool_trim(struct pool *pool);
 /* Whether no worker has been at the same slice of work for more than max_ns. */
 bool pool_healthy(const struct pool *pool, uint64_t max_ns);
 
-/* For workers. Waits for a job, and keeps the arena at the wanted size meanwhile; NULL at the end. */
+/* For workers. Waits for a job, helps others and keeps the arena at the wanted size meanwhile; NULL at the end. */
 struct job *pool_take(struct pool *pool, struct worker *worker);
 /* Gives it back to the loop. */
 void pool_finish(struct pool *pool, struct job *job);
+/* For split.c. Whether a job waits in the queue. */
+bool pool_is_wanted(const struct pool *pool);
+/* A sleeping worker to wake, under the lock; NULL where all are awake. `sleeps`: the caller's CPU is free soon. */
+struct worker *pool_rouse(struct pool *pool, bool sleeps);

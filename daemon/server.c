@@ -6,7 +6,6 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -217,16 +216,9 @@ static void on_socket(int fd, bool connected, void *userdata) {
         log_warning("a passed socket is not served: %s", diag.text);
 }
 
-static unsigned cpu_count(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set) < 0)
-        return 1;
-    return MAX((unsigned)CPU_COUNT(&set), 1U);
-}
-
 static int init_loop(struct server *server, struct diag *diag) {
     static const int numbers[ARRAY_SIZE(server->signals)] = {SIGTERM, SIGINT};
-    unsigned workers = server->config.workers ? server->config.workers : cpu_count();
+    unsigned workers = server->config.workers ? server->config.workers : pool_count_cpus();
     int r = uv_loop_init(&server->loop);
     if (r)
         return diag_set(diag, r, "no event loop: %s", uv_strerror(r));

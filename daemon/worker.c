@@ -63,13 +63,17 @@ void worker_beat(struct worker *worker) {
     __atomic_store_n(&worker->beat, clock_now_ns(), __ATOMIC_RELAXED);
 }
 
+void worker_rest(struct worker *worker) {
+    __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+}
+
 uint64_t worker_do(struct worker *worker, struct job *job, uint64_t now) {
     __atomic_store_n(&worker->beat, now, __ATOMIC_RELAXED);
     job->queue_ns = now - job->queued_at;
     job->work(job, worker);
     uint64_t end = clock_now_ns();
     job->busy_ns = end - now;
-    __atomic_store_n(&worker->beat, 0, __ATOMIC_RELAXED);
+    worker_rest(worker);
     return end;
 }
 

@@ -24,12 +24,12 @@ struct worker {
     struct pool *pool;
     unsigned index;
     pthread_t thread;
-    pthread_cond_t wake;        /* there is a job, or an arena to size */
-    bool gives_back;            /* shall give large memory back; under the pool's lock */
-    bool idle;                  /* sleeps and nobody has woken it; under the pool's lock */
-    int cpu;                    /* it is pinned there; -1: anywhere; under the pool's lock */
-    struct map arena;           /* of the networks */
-    struct map scratch;         /* inputs and outputs of a job */
+    pthread_cond_t wake; /* there is a job, help wanted, an arena to size; or all helpers left */
+    bool gives_back;     /* shall give large memory back; under the pool's lock */
+    bool idle;           /* sleeps and nobody has woken it; under the pool's lock */
+    int cpu;             /* it is pinned there; -1: anywhere; under the pool's lock */
+    struct map arena;    /* of the networks */
+    struct map scratch;  /* inputs and outputs of a job */
     pthread_mutex_t publishing; /* held from sending a result until the loop can have the job */
     uint64_t beat;              /* atomic: when the slice of work at hand began, 0 while idle */
 };
@@ -49,5 +49,6 @@ void worker_size_arena(struct worker *worker, size_t bytes);
 void *worker_arena(struct worker *worker, size_t bytes);
 /* Memory for values, valid until the job ends, aligned to pages. NULL without memory. */
 void *worker_scratch(struct worker *worker, size_t bytes);
-/* A long job says that it is alive. */
+/* A long job says that it is alive; its thread then has nothing to do. */
 void worker_beat(struct worker *worker);
+void worker_rest(struct worker *worker);

@@ -25,7 +25,7 @@ static struct daemon edged;
 static struct client client;
 
 static void start(void) {
-    daemon_start(&edged, (const char *const[]){"affine", "quant", "two", "counter", NULL},
+    daemon_start(&edged, (const char *const[]){"affine", "quant", "two", "counter", "slow", NULL},
                  (const char *const[]){"--workers", "2", NULL});
 }
 
@@ -136,6 +136,38 @@ START_TEST(test_batch) {
     expect_numbers(reply, "parameters.outputs.0.data", (const double[]){11, 22, 33, 44}, 4);
     expect_numbers(reply, "parameters.outputs.1.data", (const double[]){9, 18, 27, 36}, 4);
     cJSON_Delete(reply);
+}
+END_TEST
+
+/* A batch that workers share. The network is linear: item i, of 2^i, is 2^i times the first one, to the bit. */
+START_TEST(test_batch_shared) {
+    enum { ITEMS = 16, WIDTH = 512 };
+    static const char head[] =
+        "{\"method\":\"io.edged.Infer\",\"parameters\":{\"model\":\"slow\",\"inputs\":[{\"data\":[";
+    static char text[sizeof(head) + ITEMS * (WIDTH * 2 + 8) + 8];
+    for (int call = 0; call < 8; call++) {
+        size_t len = sizeof(head) - 1;
+        memcpy(text, head, len);
+        for (int i = 0; i < ITEMS; i++) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d", i ? "," : "", 1 << i);
+            for (int k = 1; k < WIDTH; k++, len += 2)
+                memcpy(text + len, ",0", 2);
+        }
+        memcpy(text + len, "]}]}}", 6);
+        client_send(&client, text, NULL, 0);
+        cJSON *reply = expect_success(&client);
+        const cJSON *y = json_at(reply, "parameters.outputs.0.data");
+        ck_assert_int_eq(cJSON_GetArraySize(y), ITEMS * WIDTH);
+        float first[WIDTH];
+        int at = 0;
+        for (const cJSON *v = y->child; v; v = v->next, at++) {
+            if (at < WIDTH)
+                first[at] = (float)v->valuedouble;
+            ck_assert(first[at % WIDTH] != 0);
+            ck_assert((float)v->valuedouble == first[at % WIDTH] * (float)(1 << at / WIDTH));
+        }
+        cJSON_Delete(reply);
+    }
 }
 END_TEST
 
@@ -508,8 +540,8 @@ START_TEST(test_describe) {
     cJSON_Delete(reply);
     client_sendf(&client, "{'method':'io.edged.List'}");
     reply = expect_success(&client);
-    static const char *const names[] = {"affine", "counter", "quant", "two"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const names[] = {"affine", "counter", "quant", "slow", "two"};
+    for (int i = 0; i < 5; i++) {
         char path[64];
         snprintf(path, sizeof(path), "parameters.models.%d.name", i);
         ck_assert_str_eq(json_at(reply, path)->valuestring, names[i]);
@@ -526,6 +558,7 @@ int main(void) {
     tcase_add_checked_fixture(t, connect_client, close_client);
     tcase_add_test(t, test_forms);
     tcase_add_test(t, test_batch);
+    tcase_add_test(t, test_batch_shared);
     tcase_add_test(t, test_choose_outputs);
     tcase_add_test(t, test_quantized);
     tcase_add_test(t, test_refused);
