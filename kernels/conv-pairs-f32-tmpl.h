@@ -28,8 +28,11 @@ static inline vec pair_broadcast_one(const float *x) {
 
 /* The channels of a, then those of b. */
 static inline vec pair_add(vec a, vec b) {
-    const vec_mask even = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
-    return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
+    const vec even =
+        __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const vec odd =
+        __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return even + odd;
 }
 
 static inline __attribute__((always_inline)) void

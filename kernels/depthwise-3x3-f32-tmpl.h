@@ -85,8 +85,8 @@ static const sliding_tile_fn sliding_tiles[2][SLIDING_ROWS] = {
 
 /* The last half of a, the first of b. */
 static inline vec halves_between(vec a, vec b) {
-    const vec_mask between = {8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
-    return __builtin_shuffle(a, b, between);
+    return __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+                                   23);
 }
 #else
 #define SLIDING_HALVES 0

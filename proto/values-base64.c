@@ -26,8 +26,7 @@ static const uint8_t sextets[256] = {
     ['y'] = 50,        ['z'] = 51, ['{' ... 255] = BAD,
 };
 
-static const char alphabet[64] __attribute__((__nonstring__)) =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 size_t values_base64_max(size_t len) {
     return len / 4 * 3 + 3;
