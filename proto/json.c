@@ -180,6 +180,15 @@ static bool has_escaped_nul(const char *text) {
     return false;
 }
 
+/* cJSON takes any control character for a blank, and any in a string; JSON does not, and what looks for
+ * a member in the text knows only JSON's. */
+static bool has_control(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' && !strchr("\t\n\r", text[i]))
+            return true;
+    return false;
+}
+
 void json_doc_init(struct json_doc *doc) {
     buffer_init(&doc->small, SIZE_MAX);
     buffer_init(&doc->cuts, SIZE_MAX);
@@ -214,7 +223,7 @@ int json_doc_parse(struct json_doc *doc, char *text, size_t len) {
         parsed = (const char *)doc->small.data;
         len = doc->small.len - 1;
     }
-    if (!utf8_valid(parsed, len) || has_escaped_nul(parsed))
+    if (!utf8_valid(parsed, len) || has_escaped_nul(parsed) || has_control(parsed, len))
         return JSON_E_INVALID;
     const char *end;
     doc->root = cJSON_ParseWithLengthOpts(parsed, len, &end, false);
