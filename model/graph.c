@@ -184,6 +184,11 @@ int graph_add_op(struct graph *graph, const struct op *op, const int32_t *inputs
     return 0;
 }
 
+void graph_replace_ops(struct graph *graph, struct op *ops, uint32_t n_ops) {
+    graph->ops = ops;
+    graph->n_ops = graph->memory->ops_cap = n_ops;
+}
+
 bool graph_name_served(const char *name) {
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";

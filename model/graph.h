@@ -238,6 +238,9 @@ _nodiscard_ int graph_add_tensor(struct graph *graph, const struct tensor *tenso
 _nodiscard_ int graph_add_op(struct graph *graph, const struct op *op, const int32_t *inputs,
                              const int32_t *outputs);
 
+/* Another array of operators, in graph memory; nothing may be appended in the old one any more. */
+void graph_replace_ops(struct graph *graph, struct op *ops, uint32_t n_ops);
+
 /* Whether a daemon serves a network under this name: 1 to GRAPH_MAX_SERVED_NAME of A-Z a-z 0-9 . _ - */
 bool graph_name_served(const char *name);
 

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/eval.h"
-#include "client/edgectl/score.h"
+#include "compress/score.h"
 
 /* The mean squared difference of a sample's output and what it should be, in real values. */
 static int squared_error(const struct eval *e, size_t i, const double *targets, float *scratch,

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 #include "client/edgectl/source.h"
 
 struct cJSON;

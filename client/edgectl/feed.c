@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "client/edgectl/ctl.h"
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 #include "client/edgectl/picture.h"
 #include "client/edgectl/wav.h"
 

@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/feed.h"
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 #include "client/edgectl/table.h"
 
 #define OUTCOME_MAX_SHOWN 16 /* values of one output in a table */

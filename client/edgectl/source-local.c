@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "client/edgectl/netfile.h"
+#include "model/netfile.h"
 #include "client/edgectl/source.h"
 #include "kernels/cpu.h"
 

@@ -18,7 +18,7 @@
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/eval.h"
 #include "client/edgectl/progress.h"
-#include "client/edgectl/score.h"
+#include "compress/score.h"
 #include "client/edgectl/source.h"
 #include "client/edgectl/sweep.h"
 #include "client/edgectl/table.h"

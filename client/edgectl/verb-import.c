@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "client/edgectl/args.h"
 #include "client/edgectl/ctl.h"
-#include "client/edgectl/netfile.h"
+#include "model/netfile.h"
 #include "client/edgectl/table.h"
 #include "model/container.h"
 #include "model/frontend.h"

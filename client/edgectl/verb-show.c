@@ -10,7 +10,7 @@
 #include "client/edgectl/args.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/daemon.h"
-#include "client/edgectl/netfile.h"
+#include "model/netfile.h"
 #include "client/edgectl/source.h"
 #include "client/edgectl/summary.h"
 #include "model/graph.h"

@@ -15,7 +15,7 @@
 #include "base/attributes.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 #include "tests/client/spawn.h"
 
 #define DEMO EDGED_SOURCE "/demo/"

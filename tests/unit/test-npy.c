@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 
 /* A version 1 file with this header and n bytes 1, 2, 3 … of values. */
 static size_t make(uint8_t *ret, const char *header, size_t n) {

@@ -11,7 +11,7 @@
 
 #include "client/edgectl/args.h"
 #include "client/edgectl/progress.h"
-#include "client/edgectl/score.h"
+#include "compress/score.h"
 #include "client/edgectl/table.h"
 
 START_TEST(test_argmax) {

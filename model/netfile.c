@@ -3,7 +3,7 @@
  * Networks from files.
  */
 
-#include "client/edgectl/netfile.h"
+#include "model/netfile.h"
 
 #include "base/error.h"
 #include "base/fd.h"

@@ -4,7 +4,7 @@
  * cursor that never leaves the header; sizes are checked before anything is read.
  */
 
-#include "client/edgectl/npy.h"
+#include "base/npy.h"
 
 #include <errno.h>
 #include <inttypes.h>

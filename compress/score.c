@@ -3,7 +3,7 @@
  * Figures of merit.
  */
 
-#include "client/edgectl/score.h"
+#include "compress/score.h"
 
 #include <errno.h>
 #include <math.h>
