@@ -13,8 +13,8 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "client/edgectl/ctl.h"
 #include "base/npy.h"
+#include "client/edgectl/ctl.h"
 #include "client/edgectl/picture.h"
 #include "client/edgectl/wav.h"
 

@@ -16,9 +16,9 @@
 #include "base/arith.h"
 #include "base/buffer.h"
 #include "base/fd.h"
+#include "base/npy.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/feed.h"
-#include "base/npy.h"
 #include "client/edgectl/table.h"
 
 #define OUTCOME_MAX_SHOWN 16 /* values of one output in a table */

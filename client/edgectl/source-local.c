@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "model/netfile.h"
 #include "client/edgectl/source.h"
 #include "kernels/cpu.h"
+#include "model/netfile.h"
 
 struct local_lane {
     struct lane lane;

@@ -18,10 +18,10 @@
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/eval.h"
 #include "client/edgectl/progress.h"
-#include "compress/score.h"
 #include "client/edgectl/source.h"
 #include "client/edgectl/sweep.h"
 #include "client/edgectl/table.h"
+#include "compress/score.h"
 
 /* A confusion of more classes is not printed as a table. */
 #define EVAL_MAX_PRINTED 32

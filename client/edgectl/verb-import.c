@@ -14,11 +14,11 @@
 #include "base/fd.h"
 #include "client/edgectl/args.h"
 #include "client/edgectl/ctl.h"
-#include "model/netfile.h"
 #include "client/edgectl/table.h"
 #include "model/container.h"
 #include "model/frontend.h"
 #include "model/graph.h"
+#include "model/netfile.h"
 
 #define IMPORT_MAX_LABELS_BYTES ((size_t)16 << 20)
 

@@ -10,10 +10,10 @@
 #include "client/edgectl/args.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/daemon.h"
-#include "model/netfile.h"
 #include "client/edgectl/source.h"
 #include "client/edgectl/summary.h"
 #include "model/graph.h"
+#include "model/netfile.h"
 
 /* Parameters are the constants that operators compute with. */
 static struct weights count_weights(const struct graph *graph, size_t file_bytes) {

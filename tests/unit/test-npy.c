@@ -12,8 +12,8 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/random.h"
 #include "base/npy.h"
+#include "base/random.h"
 
 /* A version 1 file with this header and n bytes 1, 2, 3 … of values. */
 static size_t make(uint8_t *ret, const char *header, size_t n) {

@@ -11,8 +11,8 @@
 
 #include "client/edgectl/args.h"
 #include "client/edgectl/progress.h"
-#include "compress/score.h"
 #include "client/edgectl/table.h"
+#include "compress/score.h"
 
 START_TEST(test_argmax) {
     ck_assert_uint_eq(score_argmax(DTYPE_INT8, (int8_t[]){-5, 3, 3, -128}, 4), 1);
