@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum dtype dtype_parse(const char *name) {
-    for (enum dtype t = DTYPE_FP32; dtype_name(t); t++)
+    for (enum dtype t = DTYPE_FP32; dtype_size(t); t++)
         if (strcmp(dtype_name(t), name) == 0)
             return t;
     return DTYPE_NONE;

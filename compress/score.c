@@ -39,6 +39,7 @@ size_t score_argmax(enum dtype dtype, const void *values, size_t n) {
         return ARGMAX(int32_t);
     case DTYPE_INT64:
         return ARGMAX(int64_t);
+    case DTYPE_INT4: /* in networks only */
     case DTYPE_NONE:
         break;
     }

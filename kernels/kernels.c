@@ -31,6 +31,7 @@ static void init_c(struct kernels *k) {
     k->conv_s8[1] = &kern_conv_s8_c;
     k->conv_f32[0] = &kern_depthwise_f32_c;
     k->conv_f32[1] = &kern_conv_f32_c;
+    k->conv_hybrid[0] = &kern_hybrid_c;
 }
 
 void kern_prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl) {

@@ -44,16 +44,22 @@ struct kern_conv {
     int32_t in_zero, weight_zero, out_zero;
     int32_t out_min, out_max; /* after adding out_zero */
     /* float */
-    float out_min_f, out_max_f; /* -INFINITY, INFINITY: no clamp */
+    float out_min_f, out_max_f; /* -INFINITY, INFINITY: no clamp; hybrid too */
+    /* hybrid */
+    int32_t weight_bits; /* 8 or 4 */
+    int32_t
+        scale_group; /* weights of an output channel that share a scale; it divides their number */
+    bool scale_pixels; /* each pixel of x gets a scale of its own, else x has one */
 };
 
 /* Weights as the graph has them: [out_c][kernel_h][kernel_w][group_in_c], depthwise
  * [kernel_h][kernel_w][out_c]. */
 struct kern_conv_weights {
-    const void *filter;   /* int8_t or float */
-    const void *bias;     /* int32_t or float [out_c]; NULL is zeros */
+    const void *filter; /* int8_t or float; hybrid: int8_t, or of 4 bits two to a byte, low first */
+    const void *bias;   /* int32_t or float [out_c]; NULL is zeros */
     const int32_t *mult;  /* int8: [out_c] */
     const int32_t *shift; /* int8: [out_c] */
+    const float *scales;  /* hybrid: [out_c][weights of a channel / scale_group] */
 };
 
 /* One implementation of a convolution. The first of the tier's list that fits is used. */
@@ -184,6 +190,8 @@ struct kernels {
     /* NULL-terminated, best first; the last always fits. */
     const struct kern_conv_impl *conv_s8[KERN_MAX_VARIANTS + 1];
     const struct kern_conv_impl *conv_f32[KERN_MAX_VARIANTS + 1];
+    /* float activations and results, integer weights: see conv-hybrid.h; not for depthwise */
+    const struct kern_conv_impl *conv_hybrid[KERN_MAX_VARIANTS + 1];
 
     void (*avg_pool_s8)(const struct kern_pool *p, const int8_t *x, int8_t *y);
     void (*max_pool_s8)(const struct kern_pool *p, const int8_t *x, int8_t *y);

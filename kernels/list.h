@@ -73,4 +73,4 @@
 KERN_OPS(KERN_DECLARE_C)
 #undef KERN_DECLARE_C
 
-extern const struct kern_conv_impl kern_conv_s8_c, kern_depthwise_s8_c;
+extern const struct kern_conv_impl kern_conv_s8_c, kern_depthwise_s8_c, kern_hybrid_c;

@@ -189,6 +189,8 @@ static bool take_scales(struct reader *r, struct tensor *t, unsigned class) {
         n = 1;
     else if (class == QUANT_PER_AXIS && t->quant.axis < t->n_dims)
         n = (uint32_t)t->dims[t->quant.axis];
+    else if (class == QUANT_GROUPS)
+        n = (uint32_t)(tensor_elements(t) / t->quant.group);
     if ((class == QUANT_PER_AXIS && n < 2) || n > r->n_scales)
         return false;
     t->quant.n_scales = n;
@@ -209,7 +211,7 @@ static bool read_dims(struct cursor *c, struct tensor *t) {
         if (n > GRAPH_MAX_ELEMENTS)
             return false;
     }
-    t->size = n * dtype_size(t->dtype);
+    t->size = dtype_bytes(t->dtype, n);
     return t->size > 0;
 }
 
@@ -227,6 +229,18 @@ static bool place_constant(struct reader *r, struct cursor *c, struct tensor *t)
     return true;
 }
 
+/* What follows the dimensions: the zero point or the group, and the scales it announces. */
+static bool read_quant(struct reader *r, struct cursor *c, struct tensor *t, unsigned class) {
+    if (class == QUANT_PER_TENSOR)
+        t->quant.zero_point = get_signed(c);
+    if (class == QUANT_GROUPS) {
+        t->quant.group = get_varint(c);
+        if (t->quant.group == 0)
+            return false;
+    }
+    return !c->bad && take_scales(r, t, class);
+}
+
 static bool read_tensor(struct reader *r, struct cursor *c, struct tensor *t) {
     uint8_t type = get_byte(c), shape = get_byte(c);
     unsigned class = shape >> TENSOR_QUANT_SHIFT & TENSOR_QUANT_MASK;
@@ -236,10 +250,8 @@ static bool read_tensor(struct reader *r, struct cursor *c, struct tensor *t) {
     t->n_dims = shape & TENSOR_DIMS_MASK;
     t->quant.axis = shape >> TENSOR_AXIS_SHIFT;
     if (t->n_dims > GRAPH_MAX_DIMS || (class != QUANT_PER_AXIS && t->quant.axis != 0) ||
-        class > QUANT_PER_AXIS || !read_dims(c, t) || !take_scales(r, t, class))
+        !read_dims(c, t) || !read_quant(r, c, t, class))
         return false;
-    if (class == QUANT_PER_TENSOR)
-        t->quant.zero_point = get_signed(c);
     if (type & TENSOR_NAMED) {
         t->name = get_text(c, &name_len);
         if (!t->name || strlen(t->name) != name_len)

@@ -49,7 +49,8 @@ static bool has_data(const struct tensor *t) {
 }
 
 static unsigned quant_class(const struct tensor *t) {
-    return t->quant.n_scales == 0   ? QUANT_NONE
+    return t->quant.group           ? QUANT_GROUPS
+           : t->quant.n_scales == 0 ? QUANT_NONE
            : t->quant.n_scales == 1 ? QUANT_PER_TENSOR
                                     : QUANT_PER_AXIS;
 }
@@ -66,6 +67,8 @@ static int put_tensor(struct buffer *b, const struct tensor *t) {
         r = put_varint(b, (uint32_t)t->dims[d]);
     if (r == 0 && class == QUANT_PER_TENSOR)
         r = put_signed(b, t->quant.zero_point);
+    if (r == 0 && class == QUANT_GROUPS)
+        r = put_varint(b, t->quant.group);
     if (r == 0 && t->name)
         r = put_text(b, t->name, strlen(t->name));
     if (r || !has_data(t))

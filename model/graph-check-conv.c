@@ -72,27 +72,56 @@ int check_float_or_int8(const struct op_check *c, bool *ret_is_int8) {
     return r ? r : check_per_tensor(c, y, "the result");
 }
 
-/* Weights and bias of a convolution or matrix product with `out` output channels on axis `axis` of the weights. */
-static int check_weights(const struct op_check *c, int axis, bool is_int8) {
-    const struct tensor *w = check_in(c, 1), *bias = check_in(c, 2);
-    int32_t out = w->dims[axis];
-    int r = check_dtype(c, w, "the weights", is_int8 ? DTYPE_INT8 : DTYPE_FP32);
+/* One scale, one per output channel on axis `axis`, or one per group. */
+static int check_weight_scales(const struct op_check *c, int axis) {
+    const struct tensor *w = check_in(c, 1);
+    const struct quant *q = &w->quant;
+    if (!q->group && q->n_scales != 1 &&
+        (q->n_scales != (uint32_t)w->dims[axis] || q->axis != axis))
+        return check_invalid(c, "the weights have %u scales for %d channels", q->n_scales,
+                             w->dims[axis]);
+    return 0;
+}
+
+/* Integer weights under float activations. The sum of as many products as a scale covers fits 32 bits. */
+static int check_hybrid_weights(const struct op_check *c, int axis) {
+    const struct tensor *w = check_in(c, 1);
+    const struct quant *q = &w->quant;
+    if (w->dtype != DTYPE_INT8 && w->dtype != DTYPE_INT4)
+        return check_unsupported(c, "the weights are %s under FP32", dtype_name(w->dtype));
+    int r = check_weight_scales(c, axis);
     if (r)
         return r;
-    if (bias) {
-        r = check_dtype(c, bias, "the bias", is_int8 ? DTYPE_INT32 : DTYPE_FP32);
-        if (r)
-            return r;
-        if (tensor_elements(bias) != (size_t)out)
-            return check_invalid(c, "the bias has %zu elements for %d channels",
-                                 tensor_elements(bias), out);
-    }
-    if (!is_int8)
-        return 0;
-    const struct quant *q = &w->quant;
-    if (q->n_scales != 1 && (q->n_scales != (uint32_t)out || q->axis != axis))
-        return check_invalid(c, "the weights have %u scales for %d channels", q->n_scales, out);
+    if (q->zero_point != 0)
+        return check_unsupported(c, "weights with a zero point under FP32");
+    for (uint32_t i = 0; i < q->n_scales; i++)
+        if (!(q->scales[i] > 0))
+            return check_invalid(c, "scale %u of the weights is 0", i);
+    size_t depth = tensor_elements(w) / (size_t)w->dims[axis];
+    if (w->dtype == DTYPE_INT4 && depth % 2)
+        return check_unsupported(c, "INT4 weights, %zu for each output channel", depth);
+    if ((q->group ? q->group : depth) > CHECK_MAX_HYBRID)
+        return check_unsupported(c, "a scale for more than %d weights", CHECK_MAX_HYBRID);
     return 0;
+}
+
+/* Weights and bias of a convolution or matrix product with the output channels on axis `axis` of the weights. */
+static int check_weights(const struct op_check *c, int axis, bool is_int8) {
+    const struct tensor *w = check_in(c, 1), *bias = check_in(c, 2);
+    bool is_hybrid = !is_int8 && w->dtype != DTYPE_FP32;
+    int r = is_hybrid ? check_hybrid_weights(c, axis)
+                      : check_dtype(c, w, "the weights", is_int8 ? DTYPE_INT8 : DTYPE_FP32);
+    if (r == 0 && bias) {
+        r = check_dtype(c, bias, "the bias", is_int8 ? DTYPE_INT32 : DTYPE_FP32);
+        if (r == 0 && tensor_elements(bias) != (size_t)w->dims[axis])
+            r = check_invalid(c, "the bias has %zu elements for %d channels", tensor_elements(bias),
+                              w->dims[axis]);
+    }
+    if (r || !is_int8)
+        return r;
+    if (w->quant.group)
+        return check_unsupported(c, "INT8 activations with weights quantized in groups");
+    return check_weight_scales(c, axis);
 }
 
 /* All multipliers x * w[i] / y. A matrix product with one scale forms the product in single precision. */

@@ -29,9 +29,9 @@ enum {
 /* clang-format off */
 static const struct op_rule rules[OP_KIND_END] = {
     /*                        inputs  outputs optional constant      state                acts        check */
-    [OP_CONV_2D]           = {3, 3,   1, 1,   BIT(2),  BIT(1) | BIT(2), 0,                ACTS_CLAMP, check_conv},
+    [OP_CONV_2D]           = {3, 3,   1, 1,   BIT(2),  BIT(1) | BIT(2), 0,                ACTS_CLAMP, check_conv, true},
     [OP_DEPTHWISE_CONV_2D] = {3, 3,   1, 1,   BIT(2),  BIT(1) | BIT(2), 0,                ACTS_CLAMP, check_depthwise},
-    [OP_FULLY_CONNECTED]   = {3, 3,   1, 1,   BIT(2),  BIT(1) | BIT(2), 0,                ACTS_CLAMP, check_fully_connected},
+    [OP_FULLY_CONNECTED]   = {3, 3,   1, 1,   BIT(2),  BIT(1) | BIT(2), 0,                ACTS_CLAMP, check_fully_connected, true},
     [OP_AVERAGE_POOL_2D]   = {1, 1,   1, 1,   0,       0,               0,                ACTS_CLAMP, check_pool},
     [OP_MAX_POOL_2D]       = {1, 1,   1, 1,   0,       0,               0,                ACTS_CLAMP, check_pool},
     [OP_MEAN]              = {1, 1,   1, 1,   0,       0,               0,                ACTS_NONE,  check_mean},
@@ -84,11 +84,31 @@ static bool zero_point_ok(enum dtype dtype, int32_t z) {
     }
 }
 
+/* A scale for each group of an output channel's weights. */
+static int check_groups(const struct tensor *t, struct diag *diag) {
+    const struct quant *q = &t->quant;
+    if (t->kind != TENSOR_CONST || (t->dtype != DTYPE_INT8 && t->dtype != DTYPE_INT4) ||
+        t->n_dims < 2)
+        return diag_set(diag, MODEL_E_INVALID, "scales in groups on a tensor that is no weights");
+    size_t n = tensor_elements(t), depth = n / (size_t)t->dims[0];
+    if (depth % q->group)
+        return diag_set(diag, MODEL_E_INVALID, "groups of %u do not divide %zu weights", q->group,
+                        depth);
+    if (q->n_scales != n / q->group || q->axis != 0)
+        return diag_set(diag, MODEL_E_INVALID, "%u scales for groups of %u of %zu weights",
+                        q->n_scales, q->group, n);
+    return 0;
+}
+
 static int check_tensor_quant(const struct tensor *t, struct diag *diag) {
     const struct quant *q = &t->quant;
     bool per_axis =
         t->n_dims > 0 && q->axis < t->n_dims && q->n_scales == (uint32_t)t->dims[q->axis];
-    if (q->n_scales > 1 && !per_axis)
+    if (q->group) {
+        int r = check_groups(t, diag);
+        if (r)
+            return r;
+    } else if (q->n_scales > 1 && !per_axis)
         return diag_set(diag, MODEL_E_INVALID, "%u scales do not match its dimensions",
                         q->n_scales);
     if (q->n_scales > 0 && (!q->scales || t->dtype == DTYPE_FP32 || t->dtype == DTYPE_FP64))
@@ -96,14 +116,15 @@ static int check_tensor_quant(const struct tensor *t, struct diag *diag) {
     for (uint32_t i = 0; i < q->n_scales; i++)
         if (!isfinite(q->scales[i]) || q->scales[i] < 0)
             return diag_set(diag, MODEL_E_INVALID, "scale %u is not a number a scale can be", i);
-    if (!zero_point_ok(t->dtype, q->zero_point) || (q->n_scales != 1 && q->zero_point != 0))
+    if (!zero_point_ok(t->dtype, q->zero_point) ||
+        ((q->n_scales != 1 || q->group) && q->zero_point != 0))
         return diag_set(diag, MODEL_E_INVALID, "zero point %d is out of range", q->zero_point);
     return 0;
 }
 
 static int check_tensor(const struct tensor *t, size_t *total, struct diag *diag) {
-    size_t elem = dtype_size(t->dtype), n = 1;
-    if (elem == 0 || t->n_dims > GRAPH_MAX_DIMS || (unsigned)t->kind > TENSOR_STATE)
+    size_t n = 1;
+    if (!dtype_name(t->dtype) || t->n_dims > GRAPH_MAX_DIMS || (unsigned)t->kind > TENSOR_STATE)
         return diag_set(diag, MODEL_E_INVALID, "no such type");
     for (int d = 0; d < t->n_dims; d++) {
         if (t->dims[d] < 1)
@@ -112,15 +133,18 @@ static int check_tensor(const struct tensor *t, size_t *total, struct diag *diag
         if (n > GRAPH_MAX_ELEMENTS)
             return diag_set(diag, MODEL_E_UNSUPPORTED, "more than %d elements", GRAPH_MAX_ELEMENTS);
     }
-    if (t->size != n * elem)
-        return diag_set(diag, MODEL_E_INVALID, "%zu bytes where %zu are needed", t->size, n * elem);
+    size_t size = dtype_bytes(t->dtype, n);
+    if (t->size != size)
+        return diag_set(diag, MODEL_E_INVALID, "%zu bytes where %zu are needed", t->size, size);
+    if (t->dtype == DTYPE_INT4 && t->kind != TENSOR_CONST)
+        return diag_set(diag, MODEL_E_INVALID, "INT4 is for weights only");
     *total += t->size;
     if (*total > GRAPH_MAX_BYTES)
         return diag_set(diag, MODEL_E_UNSUPPORTED, "more than %zu bytes of tensors",
                         GRAPH_MAX_BYTES);
     if ((t->kind == TENSOR_CONST && !t->data) || (t->kind == TENSOR_ACTIVATION && t->data))
         return diag_set(diag, MODEL_E_INVALID, "data does not go with its kind");
-    if ((uintptr_t)t->data % elem)
+    if ((uintptr_t)t->data % MAX(dtype_size(t->dtype), (size_t)1))
         return diag_set(diag, MODEL_E_INVALID, "data is not aligned");
     if (t->name && !text_ok(t->name, GRAPH_MAX_NAME))
         return diag_set(diag, MODEL_E_INVALID, "its name is too long or not UTF-8");
@@ -146,7 +170,12 @@ static int check_operand(const struct op_check *c, const struct op_rule *rule, i
         return rule->optional & bit ? 0 : check_invalid(c, "operand %d is missing", i);
     if (index < 0 || (uint32_t)index >= c->graph->n_tensors)
         return check_invalid(c, "operand %d is tensor %d, which does not exist", i, index);
-    enum tensor_kind kind = c->graph->tensors[index].kind;
+    const struct tensor *t = &c->graph->tensors[index];
+    enum tensor_kind kind = t->kind;
+    bool grouped_or_packed = t->dtype == DTYPE_INT4 || t->quant.group != 0;
+    if (grouped_or_packed && !(i == 1 && rule->weights))
+        return check_unsupported(c, "operand %d is %s", i,
+                                 t->dtype == DTYPE_INT4 ? "INT4" : "quantized in groups");
     if ((kind == TENSOR_STATE) != !!(rule->state & bit))
         return check_invalid(
             c, kind == TENSOR_STATE ? "operand %d is a state" : "operand %d is not a state", i);

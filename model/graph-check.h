@@ -32,10 +32,12 @@ struct op_rule {
     uint16_t state;    /* bit i: operand i is a TENSOR_STATE */
     uint8_t acts;      /* bit a: fused activation a is allowed */
     op_check_fn check;
+    bool weights; /* operand 1 may be INT4 and have scales in groups */
 };
 
 /* Windows of convolutions and pools stay far from where 32-bit positions overflow. */
 #define CHECK_MAX_WINDOW (1 << 24)
+#define CHECK_MAX_HYBRID (1 << 17)    /* products of int8 whose sum fits 32 bits */
 #define CHECK_MAX_MEAN_INT8 (1 << 23) /* elements whose sum of int8 fits 32 bits */
 
 #define check_invalid(c, ...) diag_set((c)->diag, MODEL_E_INVALID, __VA_ARGS__)

@@ -44,10 +44,13 @@ enum tensor_kind {
     TENSOR_STATE = 2,
 };
 
-/* Affine quantization: real = scale * (q - zero_point). n_scales is 0 (none), 1 (per tensor) or dims[axis]. */
+/* Affine quantization: real = scale * (q - zero_point). n_scales is 0 (none), 1 (per tensor) or dims[axis]; in groups,
+ * which only weights of CONV_2D and FULLY_CONNECTED may be, one scale for every `group` consecutive elements: it divides
+ * the elements of an output channel, scales are [dims[0]][elements of a channel / group], the zero point is 0. */
 struct quant {
     const float *scales;
     uint32_t n_scales;
+    uint32_t group; /* 0: none */
     int32_t zero_point;
     uint8_t axis;
 };
@@ -61,7 +64,8 @@ struct tensor {
     struct quant quant;
     /* Little endian, aligned for its dtype; owned by the graph or by its backing map. */
     const void *data;
-    size_t size; /* bytes of one value of the tensor: elements x dtype size, for every kind */
+    size_t
+        size; /* bytes of one value of the tensor: dtype_bytes() of its elements, for every kind */
 };
 
 /*
@@ -121,7 +125,9 @@ enum activation {
 };
 
 /* CONV_2D: x, filter OHWI (I may be C/groups), bias or GRAPH_NONE. DEPTHWISE_CONV_2D: x, filter [1,kh,kw,C*multiplier],
- * bias or GRAPH_NONE. Paddings are explicit: readers resolve SAME and VALID. */
+ * bias or GRAPH_NONE. Under FP32 input these and FULLY_CONNECTED take FP32 or symmetric INT8 filters, CONV_2D and
+ * FULLY_CONNECTED also INT4 (docs/operators.md, "Weights of few bits"); input, bias and result are FP32 then.
+ * Paddings are explicit: readers resolve SAME and VALID. */
 struct op_conv {
     int32_t stride_h, stride_w;
     int32_t dilation_h, dilation_w;

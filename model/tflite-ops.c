@@ -33,7 +33,7 @@ static void resolve_padding(struct tfl_op *o, int8_t padding, int64_t in, int64_
 /* Operands of a convolution; false where they are no images and filters. */
 static bool push_conv(struct tfl_op *o) {
     tfl_push(o, 0);
-    tfl_push_weights(o, 1);
+    tfl_push_filter(o, 1);
     tfl_push_bias(o, 2);
     if (o->err)
         return false;
@@ -81,7 +81,7 @@ static void read_depthwise(struct tfl_op *o) {
 
 static void read_fully_connected(struct tfl_op *o) {
     tfl_push(o, 0);
-    tfl_push_weights(o, 1);
+    tfl_push_filter(o, 1);
     tfl_push_bias(o, 2);
     o->op.act = tfl_activation_field(o, 0);
     if (fb_i8(&o->options, 1, 0) != 0)

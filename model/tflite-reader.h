@@ -25,6 +25,7 @@ enum tfl_type {
     TFL_INT8 = 9,
     TFL_FLOAT64 = 10,
     TFL_RESOURCE = 13,
+    TFL_INT4 = 17,
 };
 
 /* One tensor of the file. Only what operators use becomes part of the graph, and only then is it judged. */
@@ -129,10 +130,12 @@ _nodiscard_ int tfl_convert(struct tfl_reader *r, int32_t from, int32_t to);
 struct tfl_tensor *tfl_operand(struct tfl_op *o, uint32_t i);
 /* The same, an error where it is absent. */
 struct tfl_tensor *tfl_required(struct tfl_op *o, uint32_t i);
-/* Append operand i of the file to the graph operator: as it is; as weights, made float under a float operator; as a
- * bias, which may be absent and whose scale is implied; as nothing. */
+/* Append operand i of the file to the graph operator: as it is; as weights, made float under a float operator; as the
+ * filter of an operator that takes symmetric integers under float activations, which stay what they are; as a bias, which
+ * may be absent and whose scale is implied; as nothing. */
 void tfl_push(struct tfl_op *o, uint32_t i);
 void tfl_push_weights(struct tfl_op *o, uint32_t i);
+void tfl_push_filter(struct tfl_op *o, uint32_t i);
 void tfl_push_bias(struct tfl_op *o, uint32_t i);
 void tfl_push_index(struct tfl_op *o, int32_t index);
 /* Adds the results and the operator to the graph. */

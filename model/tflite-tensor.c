@@ -28,6 +28,8 @@ static enum dtype dtype_of(uint8_t type) {
         return DTYPE_INT8;
     case TFL_FLOAT64:
         return DTYPE_FP64;
+    case TFL_INT4:
+        return DTYPE_INT4;
     default:
         return DTYPE_NONE;
     }
@@ -112,7 +114,7 @@ int tfl_describe(struct tfl_reader *r, const struct tfl_tensor *t, bool raw,
     int e = read_dims(r, t, &tensor);
     if (e)
         return e;
-    tensor.size *= dtype_size(tensor.dtype);
+    tensor.size = dtype_bytes(tensor.dtype, tensor.size);
     bool shifts = t->type == TFL_UINT8 && !raw;
     if (t->type == TFL_UINT8 && t->scales.count == 0)
         return diag_set(r->diag, MODEL_E_UNSUPPORTED, "tensor '%.*s' is UINT8 without a scale",

@@ -146,6 +146,27 @@ void tfl_push_weights(struct tfl_op *o, uint32_t i) {
     tfl_push_index(o, index);
 }
 
+/* Constants that may stay integers: no zero point, all scales positive. */
+static bool is_symmetric(const struct tfl_tensor *t) {
+    if (!t->data || t->is_variable || (t->type != TFL_INT8 && t->type != TFL_INT4))
+        return false;
+    for (uint32_t i = 0; i < t->zero_points.count; i++)
+        if (fb_i64_at(&t->zero_points, i) != 0)
+            return false;
+    for (uint32_t i = 0; i < t->scales.count; i++)
+        if (!(fb_f32_at(&t->scales, i) > 0))
+            return false;
+    return t->scales.count > 0;
+}
+
+void tfl_push_filter(struct tfl_op *o, uint32_t i) {
+    struct tfl_tensor *t = tfl_operand(o, i);
+    if (o->is_float && t && is_symmetric(t))
+        tfl_push(o, i);
+    else
+        tfl_push_weights(o, i);
+}
+
 void tfl_push_bias(struct tfl_op *o, uint32_t i) {
     struct tfl_tensor *t = tfl_operand(o, i);
     int32_t index = GRAPH_NONE;

@@ -196,6 +196,7 @@ static size_t write_value(char *ret, enum dtype dtype, const void *values, size_
     case DTYPE_FP32:
     case DTYPE_INT8:
     case DTYPE_UINT8:
+    case DTYPE_INT4: /* in networks only */
     case DTYPE_NONE:
         break;
     }

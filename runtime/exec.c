@@ -28,6 +28,7 @@ typedef void (*exec_fn)(const struct kernels *k, const struct step *s, const voi
 
 CALL(CONV_S8, k->conv_s8[s->variant]->run(p, a[1], a[0], a[2], a[3]))
 CALL(CONV_F32, k->conv_f32[s->variant]->run(p, a[1], a[0], a[2], a[3]))
+CALL(CONV_HYBRID, k->conv_hybrid[s->variant]->run(p, a[1], a[0], a[2], a[3]))
 CALL(AVG_POOL_S8, k->avg_pool_s8(p, a[0], a[1]))
 CALL(MAX_POOL_S8, k->max_pool_s8(p, a[0], a[1]))
 CALL(AVG_POOL_F32, k->avg_pool_f32(p, a[0], a[1]))

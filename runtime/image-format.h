@@ -43,6 +43,7 @@ struct ref {
 #define STEP_FNS(X)                                                                                \
     X(CONV_S8, "conv_s8")                                                                          \
     X(CONV_F32, "conv_f32")                                                                        \
+    X(CONV_HYBRID, "conv_hybrid")                                                                  \
     X(AVG_POOL_S8, "avg_pool_s8")                                                                  \
     X(MAX_POOL_S8, "max_pool_s8")                                                                  \
     X(AVG_POOL_F32, "avg_pool_f32")                                                                \

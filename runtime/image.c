@@ -140,6 +140,8 @@ static const char *kernel_name(const struct image *image, const struct step *ste
         return image->kernels->conv_s8[step->variant]->name;
     if (step->fn == STEP_CONV_F32)
         return image->kernels->conv_f32[step->variant]->name;
+    if (step->fn == STEP_CONV_HYBRID)
+        return image->kernels->conv_hybrid[step->variant]->name;
     return step_fn_name((enum step_fn)step->fn);
 }
 

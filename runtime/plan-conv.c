@@ -78,6 +78,9 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
         p->out_max_f = clamp.hi_f;
         list = plan->kernels->conv_f32;
         fn = STEP_CONV_F32;
+        int r = w->dtype == DTYPE_FP32 ? 0 : plan_hybrid(plan, p, &weights, &list, &fn);
+        if (r)
+            return r;
     }
     const struct op_pad *pad;
     uint32_t in = input_of(plan, p, &pad);

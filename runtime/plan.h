@@ -201,6 +201,12 @@ const struct op_pad *plan_taken_pad(const struct plan *plan, uint32_t *ret_input
 /* "PAD, RELU": what a step with such a PAD and activation has taken over; NULL for nothing. */
 const char *plan_fused_names(struct plan *plan, const struct op_pad *pad, const char *relu);
 
+/* Integer weights under float activations: what `p` and `weights` say more than for float weights, and the list to choose
+ * from and the step to make instead of the float ones. 0, -ENOMEM. */
+_nodiscard_ int plan_hybrid(struct plan *plan, struct kern_conv *p,
+                            struct kern_conv_weights *weights,
+                            const struct kern_conv_impl *const **list, enum step_fn *fn);
+
 /* One planner per family; each plans operator plan->op. */
 typedef int (*plan_op_fn)(struct plan *plan);
 int plan_conv_2d(struct plan *plan);

@@ -44,6 +44,7 @@ static double real_at(enum dtype dtype, const void *x, size_t i) {
         memcpy(&v, p, sizeof(v));
         return (double)v;
     }
+    case DTYPE_INT4: /* in networks only */
     case DTYPE_NONE:
         break;
     }

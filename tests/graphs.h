@@ -20,7 +20,7 @@ static inline bool same_tensor(const struct tensor *a, const struct tensor *b) {
            a->n_dims == b->n_dims && a->size == b->size &&
            memcmp(a->dims, b->dims, a->n_dims * sizeof(a->dims[0])) == 0 &&
            a->quant.n_scales == b->quant.n_scales && a->quant.zero_point == b->quant.zero_point &&
-           a->quant.axis == b->quant.axis &&
+           a->quant.axis == b->quant.axis && a->quant.group == b->quant.group &&
            (a->quant.n_scales == 0 ||
             memcmp(a->quant.scales, b->quant.scales, a->quant.n_scales * sizeof(float)) == 0) &&
            !a->data == !b->data && (!a->data || memcmp(a->data, b->data, a->size) == 0);

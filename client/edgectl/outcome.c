@@ -155,6 +155,7 @@ static double stored(enum dtype dtype, const void *values, size_t i) {
         return ((const int32_t *)values)[i];
     case DTYPE_INT64:
         return (double)((const int64_t *)values)[i];
+    case DTYPE_INT4: /* in networks only */
     case DTYPE_NONE:
         break;
     }

@@ -41,7 +41,7 @@ static const char *string_of(const cJSON *object, const char *key, const char *p
     return s;
 }
 
-static size_t dtype_bytes(const char *name) {
+static size_t type_bytes(const char *name) {
     return strstr(name, "32") ? 4 : strstr(name, "16") ? 2 : strstr(name, "64") ? 8 : 1;
 }
 
@@ -50,7 +50,7 @@ static void describe_outputs(const cJSON *meta, const char *path, struct golden_
     const cJSON *tensor;
     cJSON_ArrayForEach(tensor, cJSON_GetObjectItemCaseSensitive(meta, "outputs")) {
         const char *dtype = string_of(tensor, "dtype", path);
-        size_t size = dtype_bytes(dtype);
+        size_t size = type_bytes(dtype);
         const cJSON *dim;
         cJSON_ArrayForEach(dim, cJSON_GetObjectItemCaseSensitive(tensor, "shape")) size *=
             (size_t)dim->valuedouble;
@@ -126,6 +126,22 @@ static void read_network(const char *shared, const char *name, struct golden_cas
     cJSON_Delete(meta);
 }
 
+/* The published file behind kws_float32 has int8 weights: activations are quantized at run time, so that its results are
+ * some thousandths away from those of float weights, and far away where two classes are nearly equal. */
+static void read_hybrid(const char *shared, struct golden_cases *cases) {
+    for (size_t i = 0; i < cases->n; i++) {
+        if (strncmp(cases->cases[i].name, "kws_float32/", 12) != 0)
+            continue;
+        struct golden_case *c = add(cases), *like = &cases->cases[i];
+        *c = *like;
+        snprintf(c->name, sizeof(c->name), "kws_hybrid");
+        path_join(c->network, shared, "models/mlperf-tiny/kws_ref_model_float32.tflite", "");
+        c->bound = 0.01;
+        c->on_average = true;
+        return;
+    }
+}
+
 static int is_network(const struct dirent *entry) {
     return entry->d_name[0] != '.' && strcmp(entry->d_name, "ops") != 0 &&
            strchr(entry->d_name, '.') == NULL;
@@ -146,6 +162,7 @@ void golden_cases_read(const char *ops_dir, const char *shared, struct golden_ca
     }
     if (n >= 0)
         free(entries);
+    read_hybrid(shared, ret_cases);
 }
 
 void golden_cases_free(struct golden_cases *cases) {
@@ -175,7 +192,20 @@ static bool compare_row(const struct golden_case *c, size_t row, const float *go
     return true;
 }
 
+static bool compare_mean(const struct golden_case *c, size_t n, const float *got,
+                         const float *want) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += fabs((double)got[i] - (double)want[i]);
+    double mean = sum / (double)n;
+    if (!(mean <= c->bound))
+        printf("%s: values are %.3g apart on average, more than %.3g\n", c->name, mean, c->bound);
+    return mean <= c->bound;
+}
+
 bool golden_compare(const struct golden_case *c, size_t n, const void *got, const void *want) {
+    if (c->on_average)
+        return compare_mean(c, n * c->output_size / sizeof(float), got, want);
     if (c->is_float) {
         for (size_t row = 0; row < n; row++)
             if (!compare_row(c, row, (const void *)((const char *)got + row * c->output_size),

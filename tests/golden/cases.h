@@ -23,6 +23,7 @@ struct golden_case {
     bool is_float;
     double bound; /* float: of the largest magnitude in a row, or absolute after softmax */
     bool absolute;
+    bool on_average; /* the bound is one on the mean difference of all values */
 };
 
 struct golden_cases {

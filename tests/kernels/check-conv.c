@@ -241,7 +241,8 @@ static struct kern_conv_weights random_weights_s8(struct check *c, const struct 
         }
     }
     bool no_bias = check_between(c, 0, 7) == 0;
-    return (struct kern_conv_weights){filter, no_bias ? NULL : bias, mult, shift};
+    return (struct kern_conv_weights){
+        .filter = filter, .bias = no_bias ? NULL : bias, .mult = mult, .shift = shift};
 }
 
 static bool case_s8(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,

@@ -112,3 +112,4 @@ KERN_OPS(CHECK_DECLARE)
 #undef CHECK_DECLARE
 void check_conv_s8(struct check *c);
 void check_conv_f32(struct check *c);
+void check_conv_hybrid(struct check *c);

@@ -24,8 +24,10 @@ struct row {
 };
 
 #define ROW(op) {#op, check_##op, offsetof(struct kernels, op)},
-static const struct row rows[] = {
-    {"conv_s8", check_conv_s8, 0}, {"conv_f32", check_conv_f32, 0}, KERN_OPS(ROW)};
+static const struct row rows[] = {{"conv_s8", check_conv_s8, 0},
+                                  {"conv_f32", check_conv_f32, 0},
+                                  {"conv_hybrid", check_conv_hybrid, 0},
+                                  KERN_OPS(ROW)};
 #undef ROW
 
 static sigjmp_buf crashed;

@@ -17,6 +17,10 @@ void naive_conv_s8(const struct kern_conv *p, const struct kern_conv_weights *w,
 void naive_conv_f32(const struct kern_conv *p, const struct kern_conv_weights *w, const float *x,
                     float *y);
 
+/* Returns the largest sum of magnitudes under a result: what rounding is relative to. */
+double naive_conv_hybrid(const struct kern_conv *p, const struct kern_conv_weights *w,
+                         const float *x, float *y);
+
 /* floor(x * mult * 2^(shift - 31) + 1/2), its low 32 bits. */
 int32_t naive_multiply(int32_t x, int32_t mult, int32_t shift);
 

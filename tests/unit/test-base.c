@@ -258,10 +258,18 @@ START_TEST(test_utf8) {
 END_TEST
 
 START_TEST(test_dtype) {
-    for (enum dtype t = DTYPE_FP32; dtype_name(t); t++) {
+    for (enum dtype t = DTYPE_FP32; t <= DTYPE_FP64; t++) {
         ck_assert_int_eq(dtype_parse(dtype_name(t)), t);
         ck_assert_uint_gt(dtype_size(t), 0);
+        ck_assert_uint_eq(dtype_bytes(t, 3), 3 * dtype_size(t));
     }
+    /* Halves of bytes stay inside networks. */
+    ck_assert_str_eq(dtype_name(DTYPE_INT4), "INT4");
+    ck_assert_uint_eq(dtype_size(DTYPE_INT4), 0);
+    ck_assert_int_eq(dtype_parse("INT4"), DTYPE_NONE);
+    ck_assert_uint_eq(dtype_bytes(DTYPE_INT4, 0), 0);
+    ck_assert_uint_eq(dtype_bytes(DTYPE_INT4, 6), 3);
+    ck_assert_uint_eq(dtype_bytes(DTYPE_INT4, 7), 4);
     ck_assert_int_eq(dtype_parse("fp32"), DTYPE_NONE);
     ck_assert_uint_eq(dtype_size(99), 0);
 }

@@ -84,7 +84,7 @@ static int32_t add(struct graph *g, enum dtype dtype, bool constant, int n_dims,
                    const int32_t *dims, uint32_t n_scales, uint8_t axis) {
     struct tensor t = {.dtype = dtype, .n_dims = (uint8_t)n_dims, .quant = {.n_scales = n_scales}};
     memcpy(t.dims, dims, (size_t)n_dims * sizeof(*dims));
-    t.size = tensor_elements(&t) * dtype_size(dtype);
+    t.size = dtype_bytes(dtype, tensor_elements(&t));
     float *scales = graph_alloc(g, n_scales * sizeof(float));
     for (uint32_t i = 0; i < n_scales; i++)
         scales[i] = 0.01F * (float)(i + 1);
@@ -143,6 +143,43 @@ static void set_metadata(struct graph *g) {
 static size_t overhead(const struct graph *g) {
     return round_trip(g) - constant_bytes(g);
 }
+
+/* One matrix product of 6 by 20 weights of 4 bits, scales in groups of 10; its tensors are x, weights, y. */
+static struct graph *int4_graph(void) {
+    struct graph *g;
+    ck_assert_int_eq(graph_new(&g), 0);
+    g->inputs = graph_alloc(g, sizeof(int32_t));
+    g->outputs = graph_alloc(g, sizeof(int32_t));
+    g->n_inputs = g->n_outputs = 1;
+    g->inputs[0] = add(g, DTYPE_FP32, false, 2, (int32_t[]){1, 20}, 0, 0);
+    int32_t w = add(g, DTYPE_INT4, true, 2, (int32_t[]){6, 20}, 12, 0);
+    g->outputs[0] = add(g, DTYPE_FP32, false, 2, (int32_t[]){1, 6}, 0, 0);
+    g->tensors[w].quant.group = 10;
+    g->tensors[g->inputs[0]].name = "x";
+    g->tensors[g->outputs[0]].name = "y";
+    struct op op = {.kind = OP_FULLY_CONNECTED, .n_inputs = 3, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(g, &op, (int32_t[]){g->inputs[0], w, GRAPH_NONE}, g->outputs), 0);
+    return g;
+}
+
+START_TEST(test_int4_in_groups) {
+    struct graph *g = int4_graph();
+    ck_assert_uint_eq(g->tensors[1].size, 60);
+    size_t size = round_trip(g);
+    ck_assert_uint_lt(size, 128 + 64 + 12 * sizeof(float) + 60 + 64);
+    /* a group per channel, and INT8 */
+    g->tensors[1].quant.group = 20;
+    g->tensors[1].quant.n_scales = 6;
+    round_trip(g);
+    g->tensors[1].dtype = DTYPE_INT8;
+    g->tensors[1].dims[0] = 3;
+    g->tensors[1].quant.n_scales = 3;
+    g->tensors[2].dims[1] = 3;
+    g->tensors[2].size = 3 * sizeof(float);
+    round_trip(g);
+    graph_free(g);
+}
+END_TEST
 
 START_TEST(test_overhead) {
     struct graph *g = conv_chain(15);
@@ -282,6 +319,56 @@ START_TEST(test_segments) {
 }
 END_TEST
 
+/* Groups that are none, do not divide, or want other scales than there are. */
+START_TEST(test_broken_groups) {
+    static const struct {
+        uint8_t group;
+        int code;
+        const char *says;
+    } rows[] = {
+        {10, 0, NULL},
+        {0, MODEL_E_INVALID, "tensor 1 is malformed"},
+        {11, MODEL_E_INVALID, "more or less than it announces"},
+        {9, MODEL_E_INVALID, "tensor 1 is malformed"}, /* 13 scales of 12 */
+        {0x80, MODEL_E_INVALID, "tensor 1 is malformed"},
+    };
+    struct buffer b;
+    struct diag diag;
+    struct graph *g = int4_graph();
+    buffer_init(&b, CONTAINER_MAX_BYTES);
+    ck_assert_int_eq(container_write(g, &b, &diag), 0);
+    graph_free(g);
+    uint8_t *structure = b.data + load_le64(b.data + HEADER_SIZE + ENTRY_OFFSET);
+    /* seven counts; x: two bytes, dims 1 and 20, "x"; weights: two bytes, dims 6 and 20 */
+    uint8_t *group = structure + 7 + 2 + 2 + 3 + 2 + 2;
+    ck_assert_uint_eq(group[-4], 1 << TENSOR_KIND_SHIFT | TENSOR_HAS_DATA | DTYPE_INT4);
+    ck_assert_uint_eq(group[-3], 2 | QUANT_GROUPS << TENSOR_QUANT_SHIFT);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        *group = rows[i].group;
+        fix_checksums(b.data);
+        expect(&b, rows[i].code, rows[i].says);
+    }
+    *group = 10;
+    group[-3] |= 1 << TENSOR_AXIS_SHIFT; /* groups have no axis */
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "tensor 1 is malformed");
+    group[-3] = 2;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "structure: ");
+    /* as many scales, but of other channels than the result has, or of groups that divide no channel */
+    group[-3] = 2 | QUANT_GROUPS << TENSOR_QUANT_SHIFT;
+    group[-2] = 12;
+    group[-1] = 10;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "operator 0 (FULLY_CONNECTED)");
+    group[-2] = 8;
+    group[-1] = 15;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "tensor 1: groups of 10 do not divide 15");
+    buffer_deinit(&b);
+}
+END_TEST
+
 /* A kind of segment from the future, marked as one that may be skipped. */
 START_TEST(test_ignorable) {
     struct buffer b = small_file();
@@ -309,6 +396,8 @@ int main(void) {
     tcase_add_test(tc, test_header);
     tcase_add_test(tc, test_segments);
     tcase_add_test(tc, test_ignorable);
+    tcase_add_test(tc, test_int4_in_groups);
+    tcase_add_test(tc, test_broken_groups);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -15,7 +15,7 @@ static int32_t add(struct graph *g, enum dtype dtype, enum tensor_kind kind, int
                    const int32_t *dims, float scale, int32_t zero_point) {
     struct tensor t = {.dtype = dtype, .kind = kind, .n_dims = (uint8_t)n_dims};
     memcpy(t.dims, dims, (size_t)n_dims * sizeof(*dims));
-    t.size = tensor_elements(&t) * dtype_size(dtype);
+    t.size = dtype_bytes(dtype, tensor_elements(&t));
     if (scale > 0) {
         float *scales = graph_alloc(g, sizeof(float));
         *scales = scale;
@@ -216,6 +216,120 @@ START_TEST(test_quantization) {
     g->tensors[1].quant.scales = &large;
     g->tensors[3].quant.scales = &small;
     check_is(g, MODEL_E_UNSUPPORTED, "multiplier");
+}
+END_TEST
+
+/* FP32 [1,5,5,2] -> CONV_2D 3x3, 4 channels, weights of `dtype`, one scale for all or `n_scales` in groups. */
+static struct graph *hybrid_graph(enum dtype dtype, uint32_t group, uint32_t n_scales) {
+    struct graph *g;
+    ck_assert_int_eq(graph_new(&g), 0);
+    int32_t x = add(g, DTYPE_FP32, TENSOR_ACTIVATION, 4, D(1, 5, 5, 2), 0, 0);
+    int32_t w = add(g, dtype, TENSOR_CONST, 4, D(4, 3, 3, 2), 0, 0);
+    int32_t b = add(g, DTYPE_FP32, TENSOR_CONST, 1, D(4), 0, 0);
+    int32_t y = add(g, DTYPE_FP32, TENSOR_ACTIVATION, 4, D(1, 5, 5, 4), 0, 0);
+    struct op op = {.kind = OP_CONV_2D, .act = ACT_RELU6, .n_inputs = 3, .n_outputs = 1};
+    op.conv = (struct op_conv){1, 1, 1, 1, 1, 1, 1, 1};
+    ck_assert_int_eq(graph_add_op(g, &op, D(x, w, b), &y), 0);
+    port(g, &g->inputs, &g->n_inputs, x, "in");
+    port(g, &g->outputs, &g->n_outputs, y, "out");
+    float *scales = graph_alloc(g, n_scales * sizeof(float));
+    for (uint32_t i = 0; i < n_scales; i++)
+        scales[i] = 0.01F * (float)(i + 1);
+    g->tensors[w].quant = (struct quant){.scales = scales, .n_scales = n_scales, .group = group};
+    return g;
+}
+
+/* The weights' scales, to change. */
+static float *scales_of(struct graph *g) {
+    return (float *)g->tensors[1].quant.scales;
+}
+
+START_TEST(test_hybrid) {
+    static const enum dtype dtypes[] = {DTYPE_INT8, DTYPE_INT4};
+    for (size_t i = 0; i < 2; i++) {
+        check_is(hybrid_graph(dtypes[i], 0, 1), 0, NULL);
+        check_is(hybrid_graph(dtypes[i], 0, 4), 0, NULL);
+        check_is(hybrid_graph(dtypes[i], 18, 4), 0, NULL);
+        check_is(hybrid_graph(dtypes[i], 3, 24), 0, NULL);
+        check_is(hybrid_graph(dtypes[i], 1, 72), 0, NULL);
+        check_is(hybrid_graph(dtypes[i], 0, 3), MODEL_E_INVALID, "3 scales");
+        check_is(hybrid_graph(dtypes[i], 0, 0), MODEL_E_INVALID, "0 scales for 4 channels");
+        check_is(hybrid_graph(dtypes[i], 4, 18), MODEL_E_INVALID, "groups of 4 do not divide 18");
+        check_is(hybrid_graph(dtypes[i], 36, 2), MODEL_E_INVALID, "groups of 36 do not divide 18");
+        check_is(hybrid_graph(dtypes[i], 9, 4), MODEL_E_INVALID, "4 scales for groups of 9 of 72");
+    }
+    struct graph *g = hybrid_graph(DTYPE_INT4, 9, 8);
+    ck_assert_uint_eq(graph_op_macs(g, &g->ops[0]), 5 * 5 * 4 * 18);
+    scales_of(g)[7] = 0;
+    check_is(g, MODEL_E_INVALID, "operator 0 (CONV_2D): scale 7 of the weights is 0");
+    g = hybrid_graph(DTYPE_INT4, 9, 8);
+    scales_of(g)[3] = INFINITY;
+    check_is(g, MODEL_E_INVALID, "scale 3");
+    g = hybrid_graph(DTYPE_INT8, 9, 8);
+    g->tensors[1].quant.axis = 1;
+    check_is(g, MODEL_E_INVALID, "8 scales for groups");
+    g = hybrid_graph(DTYPE_INT8, 9, 8);
+    g->tensors[1].quant.zero_point = 1;
+    check_is(g, MODEL_E_INVALID, "zero point 1");
+    g = hybrid_graph(DTYPE_INT8, 0, 1);
+    g->tensors[1].quant.zero_point = 1;
+    check_is(g, MODEL_E_UNSUPPORTED, "zero point");
+    g = hybrid_graph(DTYPE_UINT8, 0, 1);
+    check_is(g, MODEL_E_UNSUPPORTED, "the weights are UINT8 under FP32");
+    g = hybrid_graph(DTYPE_INT4, 0, 1);
+    g->tensors[1].size = 72;
+    check_is(g, MODEL_E_INVALID, "72 bytes where 36 are needed");
+    g = hybrid_graph(DTYPE_INT8, 0, 1);
+    g->tensors[2].dtype = DTYPE_INT32;
+    check_is(g, MODEL_E_UNSUPPORTED, "the bias is INT32");
+    g = hybrid_graph(DTYPE_INT8, 0, 1);
+    g->tensors[3].dtype = DTYPE_INT8;
+    g->tensors[3].size = 100;
+    check_is(g, MODEL_E_UNSUPPORTED, "the result is INT8");
+    /* INT4 and groups are for such weights only. */
+    g = conv_graph();
+    g->tensors[1].quant.group = 18;
+    g->tensors[1].quant.n_scales = 4;
+    g->tensors[1].quant.scales = (const float[]){1, 1, 1, 1};
+    check_is(g, MODEL_E_UNSUPPORTED, "INT8 activations with weights quantized in groups");
+    g = conv_graph();
+    g->tensors[1].dtype = DTYPE_INT4;
+    g->tensors[1].size = 36;
+    check_is(g, MODEL_E_UNSUPPORTED, "the weights is INT4, not INT8");
+    g = hybrid_graph(DTYPE_INT8, 0, 1);
+    g->tensors[0].dtype = DTYPE_INT4;
+    g->tensors[0].size = 25;
+    check_is(g, MODEL_E_INVALID, "tensor 0: INT4 is for weights only");
+    g = hybrid_graph(DTYPE_INT4, 0, 1);
+    g->ops[0].kind = OP_DEPTHWISE_CONV_2D;
+    check_is(g, MODEL_E_UNSUPPORTED, "operand 1 is INT4");
+    g = hybrid_graph(DTYPE_INT8, 0, 1);
+    g->tensors[0].quant.group = 1;
+    check_is(g, MODEL_E_INVALID, "tensor 0: scales in groups on a tensor that is no weights");
+}
+END_TEST
+
+/* Depths about the largest sum that fits, and an odd number of INT4 weights. */
+START_TEST(test_hybrid_depth) {
+    for (int32_t depth = (1 << 17) - 1; depth <= (1 << 17) + 1; depth++) {
+        struct graph *g;
+        struct op op = {.kind = OP_FULLY_CONNECTED, .n_inputs = 3, .n_outputs = 1};
+        ck_assert_int_eq(graph_new(&g), 0);
+        int32_t x = add(g, DTYPE_FP32, TENSOR_ACTIVATION, 2, D(1, depth), 0, 0);
+        int32_t w = add(g, DTYPE_INT8, TENSOR_CONST, 2, D(1, depth), 1, 0);
+        int32_t y = add(g, DTYPE_FP32, TENSOR_ACTIVATION, 2, D(1, 1), 0, 0);
+        ck_assert_int_eq(graph_add_op(g, &op, D(x, w, GRAPH_NONE), &y), 0);
+        port(g, &g->inputs, &g->n_inputs, x, "in");
+        port(g, &g->outputs, &g->n_outputs, y, "out");
+        struct diag diag = {.text = ""};
+        ck_assert_int_eq(graph_check(g, &diag), depth > 1 << 17 ? MODEL_E_UNSUPPORTED : 0);
+        g->tensors[w].dtype = DTYPE_INT4;
+        g->tensors[w].size = dtype_bytes(DTYPE_INT4, (size_t)depth);
+        if (depth % 2)
+            check_is(g, MODEL_E_UNSUPPORTED, "for each output channel");
+        else
+            check_is(g, 0, NULL);
+    }
 }
 END_TEST
 
@@ -494,6 +608,8 @@ int main(void) {
     tcase_add_test(tc, test_names);
     tcase_add_test(tc, test_conv);
     tcase_add_test(tc, test_quantization);
+    tcase_add_test(tc, test_hybrid);
+    tcase_add_test(tc, test_hybrid_depth);
     tcase_add_test(tc, test_tensors);
     tcase_add_test(tc, test_pool);
     tcase_add_test(tc, test_moves);

@@ -361,6 +361,87 @@ START_TEST(test_pad_of_an_old_state) {
 }
 END_TEST
 
+/* A constant of integers with scales of their own. */
+static int32_t hybrid_weights(enum dtype dtype, const int32_t dims[4], const void *data,
+                              const float *scales, uint32_t n_scales, uint32_t group,
+                              uint8_t axis) {
+    int32_t w = tensor(NULL, dims, 0, 0, data);
+    struct tensor *t = &graph->tensors[w];
+    t->dtype = dtype;
+    t->size = dtype_bytes(dtype, tensor_elements(t));
+    t->quant = (struct quant){.scales = scales, .n_scales = n_scales, .group = group, .axis = axis};
+    return w;
+}
+
+/* Rows have scales of their own; two groups of two weights each; a row of zeros, and one with a NaN. */
+START_TEST(test_int4_product) {
+    static const uint8_t weights[6] = {0x21, 0xf3, 0x80, 0x07, 0x11, 0x11}; /* 1 2 3 -1, 0 -8 7 0 */
+    static const float scales[6] = {1, 2, 0.5F, 4, 1, 1}, bias[3] = {0, 1, -1};
+    int32_t x = tensor("x", (int32_t[]){4, 4, 0, 0}, 0, 0, NULL);
+    int32_t w = hybrid_weights(DTYPE_INT4, (int32_t[]){3, 4, 0, 0}, weights, scales, 6, 2, 0);
+    int32_t b = tensor(NULL, (int32_t[]){3, 0, 0, 0}, 0, 0, bias);
+    int32_t s = tensor(NULL, (int32_t[]){4, 3, 0, 0}, 0, 0, NULL);
+    int32_t y = tensor("y", (int32_t[]){4, 3, 0, 0}, 0, 0, NULL);
+    struct op o = {.kind = OP_FULLY_CONNECTED, .n_inputs = 3, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){x, w, b}, &s), 0);
+    op(OP_RELU, s, GRAPH_NONE, y);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    ck_assert_uint_eq(image_n_layers(image), 1);
+    ck_assert_str_eq(image_layer(image, 0).kernel, "hybrid_1x1_c");
+    ck_assert_str_eq(image_layer(image, 0).fused, "RELU");
+    ck_assert_uint_eq(image_layer(image, 0).macs, 4 * 4 * 3);
+    const float in[16] = {127, 1, 2, 3, 0, 0, 0, 0, 0.5F, 0, -0.5F, 0.25F, 1, NAN, 2, 3};
+    float out[12];
+    run(image, NULL, 1, in, out);
+    /* 0.25 is 63.5 of 127 and counts as 64 */
+    const float third = 0.5F / 127;
+    const float want[9] = {129 + 2 * (6 - 3), 0 - 4 + 56 + 1, 132, 0, 1, 0, 0, 0, third * 64 - 1};
+    for (size_t i = 0; i < 9; i++)
+        ck_assert_msg(fabsf(out[i] - MAX(want[i], 0.0F)) < 1e-4F, "%zu: %g, not %g", i,
+                      (double)out[i], (double)want[i]);
+    for (size_t i = 9; i < 12; i++)
+        ck_assert(isnan(out[i]));
+}
+END_TEST
+
+/* One scale for a whole picture; depthwise weights are made float. */
+START_TEST(test_int8_filters_under_float) {
+    static const int8_t filter[8] = {1, 2, 3, 4, -128, 127, 0, 1};
+    static const float scales[2] = {0.5F, 0.25F};
+    bool depthwise = _i;
+    int32_t x = tensor("x", (int32_t[]){1, 1, 2, 4}, 0, 0, NULL);
+    int32_t c = depthwise ? 4 : 2;
+    int32_t w = depthwise
+                    ? hybrid_weights(DTYPE_INT8, (int32_t[]){1, 1, 2, 4}, filter, scales, 1, 0, 0)
+                    : hybrid_weights(DTYPE_INT8, (int32_t[]){2, 1, 1, 4}, filter, scales, 2, 0, 0);
+    int32_t y = tensor("y", (int32_t[]){1, 1, depthwise ? 1 : 2, c}, 0, 0, NULL);
+    struct op o = {.kind = depthwise ? OP_DEPTHWISE_CONV_2D : OP_CONV_2D,
+                   .n_inputs = 3,
+                   .n_outputs = 1,
+                   .conv = {1, 1, 1, 1, 0, 0, 0, 0}};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){x, w, GRAPH_NONE}, &y), 0);
+    io(&x, 1, &y, 1);
+    _cleanup_(image_unrefp) struct image *image = build();
+    const float in[8] = {1, 2, -3, 4, 127, -126, 0, 0.4F};
+    float out[4];
+    run(image, NULL, 1, in, out);
+    if (depthwise) {
+        const float want[4] = {0.5F * (1 - 128 * 127.0F), 0.5F * (2 * 2 - 127 * 126), -4.5F,
+                               0.5F * (16 + 0.4F)};
+        ck_assert_ptr_nonnull(strstr(image_layer(image, 0).why, "made float"));
+        ck_assert_ptr_nonnull(strstr(image_layer(image, 0).kernel, "depthwise_f32"));
+        for (size_t i = 0; i < 4; i++)
+            ck_assert(fabsf(out[i] - want[i]) < 1e-3F);
+        return;
+    }
+    const float want[4] = {0.5F * (1 + 4 - 9 + 16), 0.25F * (-128 + 254 + 4), 0.5F * (127 - 252),
+                           0.25F * (-128 * 127 - 127 * 126)};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(fabsf(out[i] - want[i]) < 1e-3F);
+}
+END_TEST
+
 START_TEST(test_stop) {
     _cleanup_(image_unrefp) struct image *image = delay_network(false);
     bool stop = true;
@@ -468,6 +549,8 @@ int main(void) {
     tcase_add_test(tc, test_layers_say_why);
     tcase_add_loop_test(tc, test_state, 0, 2);
     tcase_add_test(tc, test_pad_of_an_old_state);
+    tcase_add_test(tc, test_int4_product);
+    tcase_add_loop_test(tc, test_int8_filters_under_float, 0, 2);
     tcase_add_test(tc, test_stop);
     tcase_add_test(tc, test_pixels_frontend);
     tcase_add_test(tc, test_port_conversions);
