@@ -48,6 +48,7 @@ bool ctl_has_suffix(const char *s, const char *suffix);
 bool ctl_is_file(const char *name);
 
 int verb_bench(struct ctl *ctl, int argc, char **argv);
+int verb_compress(struct ctl *ctl, int argc, char **argv);
 int verb_eval(struct ctl *ctl, int argc, char **argv);
 int verb_import(struct ctl *ctl, int argc, char **argv);
 int verb_infer(struct ctl *ctl, int argc, char **argv);

@@ -19,6 +19,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"import", "make an .edge file of a TFLite network", verb_import},
+    {"compress", "make a network smaller", verb_compress},
     {"show", "say what is in a network", verb_show},
     {"load", "give a network to the daemon", verb_load},
     {"unload", "take a network away from the daemon", verb_unload},

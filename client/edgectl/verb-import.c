@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "client/edgectl/args.h"
 #include "client/edgectl/ctl.h"
+#include "client/edgectl/naming.h"
 #include "client/edgectl/table.h"
 #include "model/container.h"
 #include "model/frontend.h"
@@ -72,36 +73,6 @@ static int check_labels(const struct graph *graph, const char *path, struct diag
                     graph->n_labels, n);
 }
 
-static int set_text(struct graph *graph, const char *text, const char **ret, struct diag *diag) {
-    if (!text)
-        return 0;
-    const char *copy = graph_strndup(graph, text, strlen(text));
-    if (!copy)
-        return diag_set(diag, err_origin(-ENOMEM), "out of memory");
-    *ret = copy;
-    return 0;
-}
-
-/* Without --name that of the output file without its ending, so that what is called x.edge is served as x. */
-static int set_name(struct graph *graph, const char *name, const char *path, struct diag *diag) {
-    if (name)
-        return set_text(graph, name, &graph->name, diag);
-    const char *slash = strrchr(path, '/');
-    const char *base = slash ? slash + 1 : path;
-    size_t n = strcspn(base, ".");
-    const char *copy = graph_strndup(graph, base, n);
-    if (!copy)
-        return diag_set(diag, err_origin(-ENOMEM), "out of memory");
-    if (!graph_name_served(copy))
-        return diag_set(
-            diag, IMPORT_E_INVALID,
-            "%s: '%s' is no name for a network (1 to %d of A-Z a-z 0-9 . _ -): give one "
-            "with --name",
-            path, copy, GRAPH_MAX_SERVED_NAME);
-    graph->name = copy;
-    return 0;
-}
-
 static const struct frontend *find_frontend(const char *name) {
     for (const struct frontend *f = frontends; f->name; f++)
         if (strcmp(f->name, name) == 0)
@@ -111,11 +82,11 @@ static const struct frontend *find_frontend(const char *name) {
 
 static int apply(const struct import *import, const char *path, struct graph *graph,
                  struct diag *diag) {
-    int r = set_name(graph, import->name, import->output, diag);
+    int r = naming_set_name(graph, import->name, import->output, diag);
     if (!r)
-        r = set_text(graph, import->version, &graph->version, diag);
+        r = naming_set_text(graph, import->version, &graph->version, diag);
     if (!r)
-        r = set_text(graph, import->description, &graph->description, diag);
+        r = naming_set_text(graph, import->description, &graph->description, diag);
     if (!r && import->labels) {
         r = set_labels(graph, import->labels, diag);
         if (!r)

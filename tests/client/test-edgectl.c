@@ -85,6 +85,11 @@ static const struct {
     {{"import", "x.tflite"}, "-o OUT.edge is missing"},
     {{"import", "x", "-o", "y", "--frontend", "ears"}, "'ears' is not one of mfcc, pixels"},
     {{"show"}, "too few arguments"},
+    {{"compress"}, "IN is missing"},
+    {{"compress", "x"}, "-o OUT.edge is missing"},
+    {{"compress", "x", "-o", "y"}, "--recipe FILE.json is missing"},
+    {{"compress", "x", "y"}, "too many arguments"},
+    {{"compress", "x", "-o", "y", "--recipe"}, "--recipe needs a value"},
 };
 
 START_TEST(test_misuse) {
@@ -97,8 +102,8 @@ START_TEST(test_misuse) {
 }
 END_TEST
 
-static const char *const verbs[] = {"import", "show", "load",  "unload", "list",   "ps",
-                                    "infer",  "eval", "bench", "status", "metrics"};
+static const char *const verbs[] = {"import", "compress", "show", "load",  "unload", "list",
+                                    "ps",     "infer",    "eval", "bench", "status", "metrics"};
 
 START_TEST(test_help) {
     struct spawned s = edgectl(NULL, "--help", NULL);
