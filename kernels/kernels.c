@@ -46,10 +46,13 @@ static void init(void) {
         k->tier = (enum tier)t;
         init_c(k);
         kern_init_arch(k, (enum tier)t);
-        if (t == TIER_C)
+        if (t != TIER_C) {
+            k->conv_f32[2] = &kern_conv_f32_c; /* products too small for the tier's own */
+            kern_prepend(k->conv_f32, &kern_conv_f32_blas);
             continue;
-        k->conv_f32[2] = &kern_conv_f32_c; /* products too small for the tier's own */
-        kern_prepend(k->conv_f32, &kern_conv_f32_blas);
+        }
+        kern_prepend(k->conv_s8, &kern_sparse_s8_c);
+        kern_prepend(k->conv_f32, &kern_sparse_f32_c);
     }
 }
 
@@ -63,4 +66,9 @@ unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct
     while (list[i]->refuses(p))
         i++;
     return i;
+}
+
+size_t kern_conv_packed_size(const struct kern_conv_impl *impl, const struct kern_conv *p,
+                             const struct kern_conv_weights *w) {
+    return impl->packed_size_of ? impl->packed_size_of(p, w) : impl->packed_size(p);
 }

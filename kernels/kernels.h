@@ -22,9 +22,21 @@
 #include "kernels/cpu.h"
 
 #define KERN_MAX_DIMS 6
-#define KERN_MAX_VARIANTS 12
+#define KERN_MAX_VARIANTS 32
 #define KERN_PACK_ALIGN                                                                            \
     64 /* of packed weights, scratch and arena buffers; operands need only their dtype's */
+
+/* Where the zeros of pruned weights are: alone, or in blocks of neighbouring output channels at one
+ * position of the window. */
+enum kern_pattern { KERN_SINGLES, KERN_BLOCKS_4, KERN_BLOCKS_8, KERN_PATTERN_END };
+
+/* What is left of the weights: the part of the blocks of each pattern that are not all zero, and up
+ * to which part a sparse kernel of that pattern is faster than the dense one here (sparse.h). All 0:
+ * nobody looked, the weights count as dense. */
+struct kern_sparsity {
+    float density[KERN_PATTERN_END];
+    float crossover[KERN_PATTERN_END];
+};
 
 /* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1
  * convolution with in_h = out_h = 1, in_w = out_w = rows). Output channel o uses the
@@ -50,6 +62,7 @@ struct kern_conv {
     int32_t
         scale_group; /* weights of an output channel that share a scale; it divides their number */
     bool scale_pixels; /* each pixel of x gets a scale of its own, else x has one */
+    struct kern_sparsity sparsity;
 };
 
 /* Weights as the graph has them: [out_c][kernel_h][kernel_w][group_in_c], depthwise
@@ -71,6 +84,10 @@ struct kern_conv_impl {
     /* Bytes of packed weights (biases and multipliers included) and of scratch; multiples of
      * KERN_PACK_ALIGN. */
     size_t (*packed_size)(const struct kern_conv *p);
+    /* Instead of that where the bytes depend on the weights' zeros: sparse implementations, which
+     * are for one pattern. */
+    size_t (*packed_size_of)(const struct kern_conv *p, const struct kern_conv_weights *w);
+    enum kern_pattern pattern;
     size_t (*scratch_size)(const struct kern_conv *p);
     void (*pack)(const struct kern_conv *p, const struct kern_conv_weights *w, void *ret_packed);
     void (*run)(const struct kern_conv *p, const void *packed, const void *x, void *y,
@@ -269,6 +286,9 @@ struct kernels {
 const struct kernels *kernels_get(enum tier tier);
 /* The first implementation that fits. Its position in the list is stored in plans. */
 unsigned kern_conv_choose(const struct kern_conv_impl *const *list, const struct kern_conv *p);
+/* Bytes of the block that pack() makes of these weights. */
+size_t kern_conv_packed_size(const struct kern_conv_impl *impl, const struct kern_conv *p,
+                             const struct kern_conv_weights *w);
 
 /* What is derived from the other parameters; needed before int8 kernels run. `subtract`: SUB, else
  * ADD. Takes about 0.1 ms. */

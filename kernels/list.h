@@ -74,3 +74,4 @@ KERN_OPS(KERN_DECLARE_C)
 #undef KERN_DECLARE_C
 
 extern const struct kern_conv_impl kern_conv_s8_c, kern_depthwise_s8_c, kern_hybrid_c;
+extern const struct kern_conv_impl kern_sparse_s8_c, kern_sparse_f32_c;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "kernels/fixedpoint.h"
+#include "kernels/sparse.h"
 #include "runtime/plan.h"
 
 /* Real multipliers of int8 results, per output channel (tflite-int8 reference, CONV_2D and FULLY_CONNECTED). */
@@ -88,6 +89,7 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
     if (!kept)
         return err_origin(-ENOMEM);
     *kept = *p;
+    sparse_look(kept, weights.filter, x->dtype != DTYPE_INT8, plan->kernels->tier);
 
     unsigned variant = kern_conv_choose(list, kept);
     plan_note_choice(plan, list, kept, variant);

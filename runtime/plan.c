@@ -157,8 +157,10 @@ int plan_const(struct plan *plan, const void *bytes, size_t size, uint32_t *ret_
 
 int plan_packed(struct plan *plan, const struct kern_conv_impl *impl, const struct kern_conv *conv,
                 const struct kern_conv_weights *weights, uint32_t *ret_value) {
-    struct part part = {
-        .size = impl->packed_size(conv), .pack = impl, .conv = conv, .weights = *weights};
+    struct part part = {.size = kern_conv_packed_size(impl, conv, weights),
+                        .pack = impl,
+                        .conv = conv,
+                        .weights = *weights};
     return add_image_value(plan, &part, ret_value);
 }
 

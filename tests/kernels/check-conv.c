@@ -114,7 +114,7 @@ static struct kern_conv depthwise(int32_t h, int32_t w, int32_t in_c, int32_t k,
     return image(h, w, in_c, k, k, stride, in_c, true);
 }
 
-#define FIXED_SHAPES 46
+#define FIXED_SHAPES 51
 #define RANDOM_SHAPES 120
 #define PRODUCTS 40
 
@@ -170,6 +170,12 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         /* few output channels: pairs of inputs, an odd one left */
         image(9, 26, 3, 3, 3, 1, 7, false),
         image(12, 12, 3, 3, 3, 1, 8, false),
+        /* vectors that reach beyond what a look-up sees, many positions, strides in planes */
+        product(1, 1024, 70),
+        product(2, 333, 50),
+        image(14, 14, 128, 1, 1, 1, 40, false),
+        image(17, 19, 20, 3, 3, 2, 37, false),
+        image(40, 40, 16, 5, 5, 3, 17, false),
     };
     if (i < FIXED_SHAPES)
         return fixed[i];
@@ -207,11 +213,44 @@ static double macs(const struct kern_conv *p) {
 /* Packs and runs between guard pages; the packed block is read-only by then. */
 static void run(struct check *c, const struct kern_conv_impl *impl, const struct kern_conv *p,
                 const struct kern_conv_weights *w, const void *x, void *y) {
-    void *packed = check_input(c, impl->packed_size(p));
+    void *packed = check_input(c, kern_conv_packed_size(impl, p, w));
     impl->pack(p, w, packed);
     void *scratch = check_output(c, impl->scratch_size(p));
     check_protect(c);
     impl->run(p, packed, x, y, scratch);
+}
+
+/* Sparse kernels take any density here. */
+static void allow_sparse(const struct kern_conv_impl *impl, struct kern_conv *p) {
+    if (!impl->packed_size_of)
+        return;
+    p->weight_zero = 0;
+    p->sparsity = (struct kern_sparsity){0};
+    p->sparsity.crossover[impl->pattern] = 1;
+}
+
+/* Zeros: everywhere, nowhere, at random, in blocks, whole channels, all but the last ones. */
+static void prune(struct check *c, const struct kern_conv *p, void *filter, size_t size) {
+    const size_t depth = im2col_depth(p), out_c = (size_t)p->out_c;
+    const int32_t kind = check_between(c, 0, 7), kept = check_between(c, 1, 60);
+    static const size_t blocks[] = {1, 4, 8, 16};
+    const size_t block = blocks[check_between(c, 0, ARRAY_SIZE(blocks) - 1)];
+    if (kind == 0) {
+        memset(filter, 0, weight_size(p) * size);
+        return;
+    }
+    if (kind == 1)
+        return;
+    for (size_t first = 0; first < out_c; first += block) {
+        const bool empty = kind == 2 && check_between(c, 0, 1);
+        for (size_t k = 0; k < depth; k++) {
+            bool keep = check_between(c, 0, 99) < kept;
+            if (kind == 3)
+                keep = first + block >= out_c && k + 3 >= depth;
+            for (size_t o = first; o < MIN(first + block, out_c) && (empty || !keep); o++)
+                memset((char *)filter + (o * depth + k) * size, 0, size);
+        }
+    }
 }
 
 static void random_quantization(struct check *c, struct kern_conv *p) {
@@ -248,10 +287,13 @@ static struct kern_conv_weights random_weights_s8(struct check *c, const struct 
 static bool case_s8(struct check *c, const struct kern_conv_impl *impl, struct kern_conv p,
                     enum check_fill fill) {
     random_quantization(c, &p);
+    allow_sparse(impl, &p);
     if (impl->refuses(&p))
         return false;
     describe(c, impl->name, &p, fill);
     struct kern_conv_weights w = random_weights_s8(c, &p, fill, check_between(c, 0, 1));
+    if (impl->packed_size_of)
+        prune(c, &p, (void *)w.filter, 1);
     int8_t *x = check_input(c, in_size(&p)), *y = check_output(c, result_size(&p));
     int8_t *expected = check_output(c, result_size(&p));
     const bool opposite = fill == FILL_MIN && check_between(c, 0, 1);
@@ -295,6 +337,7 @@ static bool case_f32(struct check *c, const struct kern_conv_impl *impl, struct 
     const bool clamps = check_between(c, 0, 1);
     p.out_min_f = clamps ? 0 : -INFINITY;
     p.out_max_f = clamps ? 6 : INFINITY;
+    allow_sparse(impl, &p);
     if (!possible_f32(impl, &p))
         return false;
     describe(c, impl->name, &p, fill);
@@ -306,6 +349,8 @@ static bool case_f32(struct check *c, const struct kern_conv_impl *impl, struct 
     check_fill_f32(c, filter, weight_size(&p), FILL_RANDOM);
     check_fill_f32(c, bias, (size_t)p.out_c, FILL_RANDOM);
     check_fill_f32(c, x, in_size(&p), fill);
+    if (impl->packed_size_of)
+        prune(c, &p, filter, sizeof(*filter));
     const bool no_bias = check_between(c, 0, 7) == 0;
     const struct kern_conv_weights w = {.filter = filter, .bias = no_bias ? NULL : bias};
     naive_conv_f32(&p, &w, x, expected);
@@ -368,7 +413,7 @@ static struct bench bench_new(struct check *c, const struct kern_conv_impl *cons
         check_fill_s8(c, b.x, in_size(p), FILL_RANDOM);
     }
     b.y = check_output(c, result_size(p) * size);
-    b.packed = check_output(c, b.impl->packed_size(p));
+    b.packed = check_output(c, kern_conv_packed_size(b.impl, p, &w));
     b.scratch = check_output(c, b.impl->scratch_size(p));
     b.impl->pack(p, &w, b.packed);
     return b;
