@@ -46,6 +46,40 @@ size_t score_argmax(enum dtype dtype, const void *values, size_t n) {
     return 0;
 }
 
+/* Ties go to the lowest index; NaN comes last. */
+#define RANK(type)                                                                                 \
+    ({                                                                                             \
+        const type *v = values, is = v[which];                                                     \
+        size_t before = 0;                                                                         \
+        for (size_t i = 0; i < n; i++)                                                             \
+            before += v[i] > is || (is != is && v[i] == v[i]) ||                                   \
+                      (i < which && (v[i] == is || (is != is && v[i] != v[i])));                   \
+        before;                                                                                    \
+    })
+
+size_t score_rank(enum dtype dtype, const void *values, size_t n, size_t which) {
+    switch (dtype) {
+    case DTYPE_FP32:
+        return RANK(float);
+    case DTYPE_FP64:
+        return RANK(double);
+    case DTYPE_INT8:
+        return RANK(int8_t);
+    case DTYPE_UINT8:
+    case DTYPE_BOOL:
+        return RANK(uint8_t);
+    case DTYPE_INT16:
+        return RANK(int16_t);
+    case DTYPE_INT32:
+        return RANK(int32_t);
+    case DTYPE_INT64:
+        return RANK(int64_t);
+    case DTYPE_NONE:
+        break;
+    }
+    return 0;
+}
+
 int score_confusion_init(struct score_confusion *c, size_t n_classes) {
     if (n_classes == 0 || n_classes > SCORE_MAX_CLASSES)
         return err_origin(-EINVAL);

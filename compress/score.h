@@ -17,6 +17,9 @@
 /* The index of the largest of n >= 1 values; ties go to the lowest. A NaN never wins. */
 size_t score_argmax(enum dtype dtype, const void *values, size_t n);
 
+/* How many of the n values stand before that of `which` when the largest comes first; 0 for score_argmax(). */
+size_t score_rank(enum dtype dtype, const void *values, size_t n, size_t which);
+
 struct score_confusion {
     size_t n_classes;
     uint64_t *counts; /* [true][said] */
