@@ -13,6 +13,8 @@
 void kern_prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl);
 /* Overwrites in `k`, which holds the C reference, everything the tiers up to `tier` do better. */
 void kern_init_arch(struct kernels *k, enum tier tier);
+/* Puts the tiers' sparse products before the convolutions of `k`. */
+void kern_init_arch_sparse(struct kernels *k, enum tier tier);
 /* Whether OpenBLAS is to take a float product [rows, depth] x [depth, out_c] rather than the tier's
  * own kernel: the measured break-even. */
 bool kern_arch_prefers_blas(size_t rows, size_t out_c, size_t depth);

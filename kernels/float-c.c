@@ -10,5 +10,6 @@
 #define KERN_ROWS_4 0
 #define KERN_MIN_MACS 1
 #define KERN_SPLIT_SUMS 0
+#define KERN_SPARSE_4 0
 
 #include "kernels/float-tmpl.h"

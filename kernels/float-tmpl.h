@@ -9,6 +9,7 @@
  *   KERN_MAX, KERN_MIN  of two vectors, where the compiler would not find the instructions,
  *   KERN_MIN_MACS    the smallest product worth the tier's instructions; smaller ones are left to
  *                    the C reference, whose rounding they then share,
+ *   KERN_SPARSE_4    vectors of a sparse product's tile of four output channels, 3 or 6; 0: none,
  *   KERN_SPLIT_SUMS  1 where a sum may be split over several registers; 0 keeps the reference's
  *                    order exactly,
  * and includes this file once; its library is compiled with the tier's instructions. All that is
@@ -27,6 +28,8 @@
 #include "kernels/list.h"
 #include "kernels/names.h"
 #include "kernels/round.h"
+#include "kernels/sparse-planes.h"
+#include "kernels/sparse.h"
 
 #include "kernels/vec-f32-tmpl.h"
 
@@ -38,3 +41,6 @@
 #include "kernels/depthwise-f32-tmpl.h"
 #include "kernels/elementwise-f32-tmpl.h"
 #include "kernels/peak-f32-tmpl.h"
+#if KERN_SPARSE_4
+#include "kernels/sparse-f32-tmpl.h"
+#endif

@@ -49,6 +49,7 @@ static void init(void) {
         if (t != TIER_C) {
             k->conv_f32[2] = &kern_conv_f32_c; /* products too small for the tier's own */
             kern_prepend(k->conv_f32, &kern_conv_f32_blas);
+            kern_init_arch_sparse(k, (enum tier)t);
             continue;
         }
         kern_prepend(k->conv_s8, &kern_sparse_s8_c);

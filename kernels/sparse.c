@@ -24,7 +24,14 @@ static const char *const pattern_words[KERN_PATTERN_END] = {"single weights", "4
 
 /* Measured where that tier could be measured, see docs/kernels.md. */
 static float crossovers[TIER_END][SPARSE_KIND_END][KERN_PATTERN_END] = {
-    [TIER_C] = {{0.3F, 0, 0}, {0.3F, 0, 0}, {0.3F, 0, 0}, {0.3F, 0, 0}},
+    [TIER_C] = {{0.1F, 0, 0}, {0.1F, 0, 0}, {0.15F, 0, 0}, {0.4F, 0, 0}},
+    [TIER_AVX2] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
+    [TIER_AVXVNNI] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
+    [TIER_AVX512VNNI] = {[SPARSE_F32_MANY] = {0.2F, 0.45F, 0.45F}},
+    [TIER_AMX] = {[SPARSE_F32_MANY] = {0.2F, 0.45F, 0.45F}},
+    [TIER_NEON] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
+    [TIER_DOTPROD] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
+    [TIER_I8MM] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
 };
 
 enum sparse_kind sparse_kind_of(const struct kern_conv *p, bool is_float) {

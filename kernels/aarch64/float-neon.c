@@ -11,6 +11,7 @@
 #define KERN_ROWS_SLIDING 12
 #define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
+#define KERN_SPARSE_4 6
 
 #include "kernels/aarch64/aarch64.h"
 

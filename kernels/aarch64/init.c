@@ -39,3 +39,11 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     k->peak_s8 = kern_peak_s8_i8mm;
     kern_prepend(k->conv_s8, &kern_conv_s8_i8mm);
 }
+
+void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
+    if (tier < TIER_NEON)
+        return;
+    kern_prepend(k->conv_f32, &kern_sparse_f32_1x1_neon);
+    kern_prepend(k->conv_f32, &kern_sparse_f32_4x1_neon);
+    kern_prepend(k->conv_f32, &kern_sparse_f32_8x1_neon);
+}

@@ -11,6 +11,7 @@
 #define KERN_ROWS_SLIDING 12
 #define KERN_MIN_MACS 1024
 #define KERN_SPLIT_SUMS 1
+#define KERN_SPARSE_4 6
 
 #define KERN_MAX(a, b) _mm512_max_ps(a, b)
 #define KERN_MIN(a, b) _mm512_min_ps(a, b)

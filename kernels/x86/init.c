@@ -56,3 +56,12 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     k->peak_s8 = kern_peak_s8_amx;
     kern_prepend(k->conv_s8, &kern_conv_s8_amx);
 }
+
+void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
+    if (tier < TIER_AVX2 || tier > TIER_AMX)
+        return;
+    const bool is_512 = tier >= TIER_AVX512VNNI;
+    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_1x1_avx512 : &kern_sparse_f32_1x1_avx2);
+    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_4x1_avx512 : &kern_sparse_f32_4x1_avx2);
+    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_8x1_avx512 : &kern_sparse_f32_8x1_avx2);
+}

@@ -25,3 +25,8 @@ extern const struct kern_conv_impl kern_depthwise_s8_avx2, kern_depthwise_s8_avx
 KERN_FLOAT_OPS(KERN_DECLARE_AVX512)
 #undef KERN_DECLARE_AVX512
 extern const struct kern_conv_impl kern_conv_f32_avx512, kern_depthwise_f32_avx512;
+
+extern const struct kern_conv_impl kern_sparse_f32_1x1_avx2, kern_sparse_f32_4x1_avx2,
+    kern_sparse_f32_8x1_avx2;
+extern const struct kern_conv_impl kern_sparse_f32_1x1_avx512, kern_sparse_f32_4x1_avx512,
+    kern_sparse_f32_8x1_avx512;
