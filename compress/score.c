@@ -74,6 +74,7 @@ size_t score_rank(enum dtype dtype, const void *values, size_t n, size_t which) 
         return RANK(int32_t);
     case DTYPE_INT64:
         return RANK(int64_t);
+    case DTYPE_INT4: /* in networks only */
     case DTYPE_NONE:
         break;
     }

@@ -133,7 +133,8 @@ static int prepare(struct timed *t, enum tier tier, const struct sparse_case *c)
     int r = make(c, &random, &made);
     if (r)
         return r;
-    const struct kern_conv_weights w = {made.filter, made.bias, made.mult, made.shift};
+    const struct kern_conv_weights w = {
+        .filter = made.filter, .bias = made.bias, .mult = made.mult, .shift = made.shift};
     t->x = room(n_x * size);
     t->y = room(n_y * size);
     if (!t->x || !t->y)
