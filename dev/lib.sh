@@ -6,7 +6,7 @@
 BUILD_PACKAGES=(
     gcc libc6-dev meson ninja-build pkg-config
     libcjson-dev libinih-dev libopenblas-dev libpng-dev libsndfile1-dev
-    libsystemd-dev libuv1-dev
+    libsystemd-dev libuv1-dev libzstd-dev
 )
 # To test, beyond that.
 TEST_PACKAGES=(check shellcheck clang-format-14 systemd)
@@ -16,7 +16,7 @@ NSPAWN_PACKAGES=(debootstrap systemd-container)
 AARCH64_PACKAGES=(
     gcc-aarch64-linux-gnu qemu-user-static
     check:arm64 libc6-dev:arm64 libcjson-dev:arm64 libinih-dev:arm64 libopenblas-dev:arm64
-    libpng-dev:arm64 libsndfile1-dev:arm64 libsystemd-dev:arm64 libuv1-dev:arm64
+    libpng-dev:arm64 libsndfile1-dev:arm64 libsystemd-dev:arm64 libuv1-dev:arm64 libzstd-dev:arm64
 )
 
 die() {

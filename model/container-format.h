@@ -6,6 +6,7 @@
  * as a row of integers.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arith.h"
@@ -52,7 +53,19 @@ enum segment_kind {
     SEGMENT_DATA = 3,
 };
 
-#define SEGMENT_PLAIN 0     /* encoding */
+enum segment_encoding {
+    SEGMENT_PLAIN = 0,
+    SEGMENT_CODED = 1, /* data: pieces (model/coded.h) */
+    SEGMENT_ZSTD = 2,  /* structure and metadata: a frame */
+};
+
+/* What a segment may be decoded to, so that a small file does not make its reader allocate as it likes. */
+#define CONTAINER_MAX_RATIO 1024
+#define CONTAINER_FREE_BYTES 65536 /* that every segment may have beside */
+
+/* A writer stores a segment plain unless another encoding saves one byte of so many. */
+#define CONTAINER_MIN_SAVING 16
+
 #define SEGMENT_IGNORABLE 1 /* flag: a reader that does not know the kind skips the segment */
 
 /* First byte of a tensor. */
@@ -70,6 +83,11 @@ enum segment_kind {
 enum { QUANT_NONE = 0, QUANT_PER_TENSOR = 1, QUANT_PER_AXIS = 2, QUANT_GROUPS = 3 };
 
 #define CONTAINER_MAX_PARAMS 18
+
+static inline bool container_ratio_allowed(uint64_t stored, uint64_t decoded) {
+    return decoded <= CONTAINER_FREE_BYTES ||
+           (decoded - CONTAINER_FREE_BYTES - 1) / CONTAINER_MAX_RATIO < stored;
+}
 
 /* Where a constant starts at the earliest after what ends at `end`. */
 static inline size_t container_const_offset(const struct tensor *t, size_t end) {

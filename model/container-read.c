@@ -7,66 +7,29 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/bytes.h"
-#include "base/crc32c.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "model/coded.h"
 #include "model/container-format.h"
+#include "model/container-segments.h"
 #include "model/container.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "constants are used where they stand");
 
-struct segment {
-    uint16_t kind;
-    bool skipped; /* a kind this reader does not know and need not know */
-    const uint8_t *data;
-    size_t size;
-    size_t used; /* end of the constant that was placed last */
-};
-
 struct reader {
     struct graph *graph;
     struct diag *diag;
-    struct segment segments[CONTAINER_MAX_SEGMENTS];
-    uint32_t n_segments;
+    struct segments segments;
+    struct container_stored *stored; /* per tensor, or NULL where nobody asks */
+    uint32_t n_stored;
     const float *scales; /* those of the tensors to come */
     size_t n_scales;
     int32_t *operands; /* room for those of the operators to come */
     uint32_t n_operands;
 };
 
-/* Reads a segment from front to back. The first fault sticks; reads then give 0. */
-struct cursor {
-    const uint8_t *p, *end;
-    bool bad;
-};
-
 bool container_probe(const void *data, size_t size) {
     return memcmp(data, CONTAINER_MAGIC, MIN(size, (size_t)CONTAINER_MAGIC_SIZE)) == 0;
-}
-
-static uint8_t get_byte(struct cursor *c) {
-    if (c->p == c->end) {
-        c->bad = true;
-        return 0;
-    }
-    return *c->p++;
-}
-
-/* Only the shortest form of a number is one, so that a graph has one form. */
-static uint32_t get_varint(struct cursor *c) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 35; shift += 7) {
-        uint8_t byte = get_byte(c);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte & 0x80)
-            continue;
-        if (value > UINT32_MAX || (byte == 0 && shift > 0))
-            break;
-        return (uint32_t)value;
-    }
-    c->bad = true;
-    return 0;
 }
 
 static int32_t get_signed(struct cursor *c) {
@@ -87,87 +50,18 @@ static const char *get_text(struct cursor *c, uint32_t *ret_len) {
     return s;
 }
 
-/* --- header and segments --- */
-
-static int read_header(struct reader *r, const uint8_t *file, size_t size) {
-    if (size < HEADER_SIZE || !container_probe(file, size))
-        return diag_set(r->diag, MODEL_E_INVALID, "not an .edge file");
-    uint16_t version = load_le16(file + HEADER_VERSION);
-    if (version != CONTAINER_VERSION)
-        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "format version %u, not %d", version,
-                        CONTAINER_VERSION);
-    r->n_segments = load_le16(file + HEADER_SEGMENTS);
-    if (r->n_segments > CONTAINER_MAX_SEGMENTS ||
-        size < HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE)
-        return diag_set(r->diag, MODEL_E_INVALID, "header: %u segments in %zu bytes", r->n_segments,
-                        size);
-    size_t checked = HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE - HEADER_VERSION;
-    if (load_le32(file + HEADER_CHECKSUM) != crc32c(file + HEADER_VERSION, checked))
-        return diag_set(r->diag, MODEL_E_INVALID, "header: wrong checksum");
-    if (load_le32(file + HEADER_REQUIRED) != 0)
-        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "header: required features 0x%x",
-                        load_le32(file + HEADER_REQUIRED));
-    if (load_le64(file + HEADER_FILE_SIZE) != size)
-        return diag_set(r->diag, MODEL_E_INVALID, "header: %llu bytes, but the file has %zu",
-                        (unsigned long long)load_le64(file + HEADER_FILE_SIZE), size);
-    return 0;
-}
-
-static bool all_zero(const uint8_t *data, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if (data[i])
-            return false;
-    return true;
-}
-
-/* A segment starts at the first aligned byte after what is before it; `*end` moves past it. */
-static int read_entry(struct reader *r, const uint8_t *file, size_t size, uint32_t i, size_t *end) {
-    const uint8_t *entry = file + HEADER_SIZE + i * (size_t)ENTRY_SIZE;
-    uint64_t offset = load_le64(entry + ENTRY_OFFSET), stored = load_le64(entry + ENTRY_STORED);
-    size_t want = ALIGN_UP(*end, CONTAINER_SEGMENT_ALIGN);
-    if (offset != want || !range_within(offset, stored, size))
-        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: not where it has to be", i);
-    if (!all_zero(file + *end, want - *end))
-        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: padding before it is not zero", i);
-    struct segment *s = &r->segments[i];
-    *s = (struct segment){
-        .kind = load_le16(entry + ENTRY_KIND), .data = file + offset, .size = (size_t)stored};
-    *end = (size_t)(offset + stored);
-    uint8_t encoding = entry[ENTRY_ENCODING], flags = entry[ENTRY_FLAGS];
-    bool known = s->kind >= SEGMENT_STRUCTURE && s->kind <= SEGMENT_DATA;
-    s->skipped = !known && flags & SEGMENT_IGNORABLE;
-    if (s->skipped)
-        return 0;
-    if (!known || encoding != SEGMENT_PLAIN)
-        return diag_set(r->diag, MODEL_E_UNSUPPORTED, "segment %u: kind %u, encoding %u", i,
-                        s->kind, encoding);
-    if (load_le64(entry + ENTRY_DECODED) != stored || flags & ~SEGMENT_IGNORABLE)
-        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: its entry contradicts itself", i);
-    if (load_le32(entry + ENTRY_CHECKSUM) != crc32c(s->data, s->size))
-        return diag_set(r->diag, MODEL_E_INVALID, "segment %u: wrong checksum", i);
-    return 0;
-}
-
-static int read_segments(struct reader *r, const uint8_t *file, size_t size) {
-    int e = read_header(r, file, size);
-    size_t end = HEADER_SIZE + r->n_segments * (size_t)ENTRY_SIZE;
-    for (uint32_t i = 0; i < r->n_segments && e == 0; i++)
-        e = read_entry(r, file, size, i, &end);
-    if (e == 0 && end != size)
-        e = diag_set(r->diag, MODEL_E_INVALID, "%zu bytes after the last segment", size - end);
-    return e;
-}
+/* --- segments --- */
 
 /* The segment of that kind, of which there is at most one; NULL for none. */
 static int find_segment(struct reader *r, enum segment_kind kind, const struct segment **ret) {
     const struct segment *found = NULL;
-    for (uint32_t i = 0; i < r->n_segments; i++) {
-        if (r->segments[i].kind != kind)
+    for (uint32_t i = 0; i < r->segments.n; i++) {
+        if (r->segments.list[i].kind != kind)
             continue;
         if (found)
             return diag_set(r->diag, MODEL_E_INVALID, "segment %u: a second one of kind %u", i,
                             kind);
-        found = &r->segments[i];
+        found = &r->segments.list[i];
     }
     *ret = found;
     return 0;
@@ -175,9 +69,9 @@ static int find_segment(struct reader *r, enum segment_kind kind, const struct s
 
 /* A data segment by its place in the table; NULL where there is none. */
 static struct segment *data_segment(struct reader *r, uint32_t index) {
-    if (index >= r->n_segments || r->segments[index].kind != SEGMENT_DATA)
+    if (index >= r->segments.n || r->segments.list[index].kind != SEGMENT_DATA)
         return NULL;
-    return &r->segments[index];
+    return &r->segments.list[index];
 }
 
 /* --- structure --- */
@@ -215,6 +109,22 @@ static bool read_dims(struct cursor *c, struct tensor *t) {
     return t->size > 0;
 }
 
+/* Looks up the piece that a constant is stored in; a file in which it has none of its own has no answer. */
+static void note_stored(struct reader *r, struct segment *s, const struct tensor *t) {
+    size_t index = (size_t)(t - r->graph->tensors),
+           offset = (size_t)((const uint8_t *)t->data - s->data);
+    if (!r->stored || index >= r->n_stored)
+        return;
+    struct container_stored *stored = &r->stored[index];
+    if (s->encoding == SEGMENT_PLAIN)
+        *stored = (struct container_stored){t->size, "plain"};
+    struct coded_piece piece;
+    while (s->encoding == SEGMENT_CODED && s->walk.offset <= offset &&
+           s->walk.c.p != s->walk.c.end && coded_next(&s->walk, s->size, &piece))
+        if (piece.offset == offset && piece.n * piece.width == t->size)
+            *stored = (struct container_stored){piece.stored, coded_method(&piece)};
+}
+
 /* The constant's bytes: so many units after the first place it could have in its segment. */
 static bool place_constant(struct reader *r, struct cursor *c, struct tensor *t) {
     struct segment *s = data_segment(r, get_varint(c));
@@ -226,6 +136,7 @@ static bool place_constant(struct reader *r, struct cursor *c, struct tensor *t)
         return false;
     t->data = s->data + offset;
     s->used = (size_t)offset + t->size;
+    note_stored(r, s, t);
     return true;
 }
 
@@ -390,7 +301,8 @@ static int read_pair(struct reader *r, struct cursor *c) {
     } known[] = {{"name", &g->name},
                  {"version", &g->version},
                  {"description", &g->description},
-                 {"licence", &g->licence}};
+                 {"licence", &g->licence},
+                 {"history", &g->history}};
     uint32_t key_len = 0, len = 0;
     const char *key = get_text(c, &key_len);
     const char *value = key ? get_text(c, &len) : NULL;
@@ -420,7 +332,7 @@ static int read_metadata(struct reader *r, const struct segment *s) {
 
 static int read_file(struct reader *r, const struct map *map) {
     const struct segment *structure = NULL, *metadata = NULL;
-    int e = read_segments(r, map->data, map->size);
+    int e = segments_read(&r->segments, map->data, map->size, r->diag);
     if (e == 0)
         e = find_segment(r, SEGMENT_STRUCTURE, &structure);
     if (e == 0)
@@ -435,18 +347,42 @@ static int read_file(struct reader *r, const struct map *map) {
     return e ? e : graph_check(r->graph, r->diag);
 }
 
-int container_read(struct map *map, struct graph **ret_graph, struct diag *diag) {
+/* Leaves the map to the caller. */
+static int read_graph(struct reader *r, const struct map *map, struct graph **ret_graph) {
     _cleanup_(graph_freep) struct graph *graph = NULL;
     int e = graph_new(&graph);
     if (e)
-        return diag_set(diag, e, "no memory");
-    struct reader r = {.graph = graph, .diag = diag};
-    e = read_file(&r, map);
+        return diag_set(r->diag, e, "no memory");
+    r->graph = graph;
+    e = read_file(r, map);
     if (e == -ENOMEM)
-        diag_set(diag, e, "no memory");
+        diag_set(r->diag, e, "no memory");
+    if (e == 0 && r->segments.decoded.data)
+        graph_set_backing(graph, &r->segments.decoded);
+    segments_deinit(&r->segments);
+    if (e == 0)
+        *ret_graph = steal(&graph);
+    return e;
+}
+
+int container_read(struct map *map, struct graph **ret_graph, struct diag *diag) {
+    struct reader r = {.diag = diag};
+    struct graph *graph;
+    int e = read_graph(&r, map, &graph);
     if (e)
         return e;
     graph_set_backing(graph, map);
-    *ret_graph = steal(&graph);
+    *ret_graph = graph;
     return 0;
+}
+
+int container_stored(const struct map *map, struct container_stored *ret_stored, uint32_t n,
+                     struct diag *diag) {
+    struct reader r = {.diag = diag, .stored = ret_stored, .n_stored = n};
+    struct graph *graph;
+    memset(ret_stored, 0, n * sizeof(*ret_stored));
+    int e = read_graph(&r, map, &graph);
+    if (e == 0)
+        graph_free(graph);
+    return e;
 }

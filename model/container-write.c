@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes a graph as a container: three segments, in the order structure, metadata, data. Nothing but the graph decides a
- * byte. No state.
+ * Writes a graph as a container: three segments, in the order structure, metadata, data, each encoded where that makes it
+ * smaller. Nothing but the graph decides a byte. No state.
  */
 
 #include <string.h>
@@ -11,26 +11,12 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "model/coded.h"
 #include "model/container-format.h"
 #include "model/container.h"
 
 #define N_SEGMENTS 3
 #define DATA_INDEX 2 /* the data segment's place in the table */
-
-static int put_byte(struct buffer *b, unsigned value) {
-    uint8_t byte = (uint8_t)value;
-    return buffer_append(b, &byte, 1);
-}
-
-/* Seven bits a byte, lowest first, bit 7 set on all but the last. */
-static int put_varint(struct buffer *b, uint32_t value) {
-    uint8_t bytes[5];
-    size_t n = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[n++] = (uint8_t)(value | 0x80);
-    bytes[n++] = (uint8_t)value;
-    return buffer_append(b, bytes, n);
-}
 
 /* Signed: 0, -1, 1, -2 … become 0, 1, 2, 3 … */
 static int put_signed(struct buffer *b, int32_t value) {
@@ -168,7 +154,8 @@ static int put_metadata(struct buffer *b, const struct graph *graph) {
     } entries[] = {{"name", graph->name},
                    {"version", graph->version},
                    {"description", graph->description},
-                   {"licence", graph->licence}};
+                   {"licence", graph->licence},
+                   {"history", graph->history}};
     int r = 0;
     for (size_t i = 0; i < ARRAY_SIZE(entries) && r == 0; i++)
         if (*entries[i].value)
@@ -183,7 +170,6 @@ static int pad(struct buffer *b, size_t start, size_t len) {
 }
 
 static int put_data(struct buffer *b, const struct graph *graph) {
-    size_t start = b->len;
     int r = 0;
     for (uint32_t i = 0; i < graph->n_tensors && r == 0; i++) {
         const struct quant *q = &graph->tensors[i].quant;
@@ -193,40 +179,92 @@ static int put_data(struct buffer *b, const struct graph *graph) {
         const struct tensor *t = &graph->tensors[i];
         if (!has_data(t))
             continue;
-        r = pad(b, start, container_const_offset(t, b->len - start));
+        r = pad(b, 0, container_const_offset(t, b->len));
         if (r == 0)
             r = buffer_append(b, t->data, t->size);
     }
     return r;
 }
 
-/* Appends segment i and fills in its entry of the table. */
-static int put_segment(struct buffer *b, size_t start, int i, const struct graph *graph) {
+/* A piece for all scales, then one for every constant. */
+static int code_data(struct buffer *b, const struct buffer *plain, const struct graph *graph) {
+    size_t n_scales = 0;
+    for (uint32_t i = 0; i < graph->n_tensors; i++)
+        n_scales += graph->tensors[i].quant.n_scales;
+    int r = n_scales ? coded_put_piece(b, 0, plain->data, n_scales, sizeof(float)) : 0;
+    size_t end = n_scales * sizeof(float);
+    for (uint32_t i = 0; i < graph->n_tensors && r == 0; i++) {
+        const struct tensor *t = &graph->tensors[i];
+        if (!has_data(t))
+            continue;
+        size_t offset = container_const_offset(t, end), width = dtype_size(t->dtype);
+        r = coded_put_piece(b, offset - end, t->data, t->size / width, (unsigned)width);
+        end = offset + t->size;
+    }
+    return r;
+}
+
+/* What saves little stays as it is: it can be used where it stands. */
+static bool worth_it(const struct buffer *plain, const struct buffer *encoded) {
+    return plain->len - plain->len / CONTAINER_MIN_SAVING >=
+               encoded->len + CONTAINER_SEGMENT_ALIGN &&
+           container_ratio_allowed(encoded->len, plain->len);
+}
+
+/* The segment's bytes, plain and encoded. */
+static int make_segment(struct buffer *plain, struct buffer *encoded, int i,
+                        const struct graph *graph) {
     static int (*const put[N_SEGMENTS])(struct buffer *, const struct graph *) = {
         put_structure, put_metadata, put_data};
+    int r = put[i](plain, graph);
+    if (r)
+        return r;
+    return i == DATA_INDEX ? code_data(encoded, plain, graph)
+                           : coded_put_zstd(encoded, plain->data, plain->len);
+}
+
+/* Appends a segment and fills in its entry of the table. */
+static int put_segment(struct buffer *b, size_t start, int i, const struct buffer *plain,
+                       const struct buffer *encoded) {
     static const enum segment_kind kinds[N_SEGMENTS] = {SEGMENT_STRUCTURE, SEGMENT_METADATA,
                                                         SEGMENT_DATA};
+    const bool take = worth_it(plain, encoded);
+    const struct buffer *stored = take ? encoded : plain;
     size_t offset = ALIGN_UP(b->len - start, CONTAINER_SEGMENT_ALIGN);
     int r = pad(b, start, offset);
     if (r == 0)
-        r = put[i](b, graph);
+        r = buffer_append(b, stored->data, stored->len);
     if (r)
         return r;
     uint8_t *entry = b->data + start + HEADER_SIZE + i * ENTRY_SIZE;
-    size_t size = b->len - start - offset;
     store_le16(entry + ENTRY_KIND, (uint16_t)kinds[i]);
-    store_le32(entry + ENTRY_CHECKSUM, crc32c(b->data + start + offset, size));
+    entry[ENTRY_ENCODING] = (uint8_t)(!take             ? SEGMENT_PLAIN
+                                      : i == DATA_INDEX ? SEGMENT_CODED
+                                                        : SEGMENT_ZSTD);
+    store_le32(entry + ENTRY_CHECKSUM, crc32c(stored->data, stored->len));
     store_le64(entry + ENTRY_OFFSET, offset);
-    store_le64(entry + ENTRY_STORED, size);
-    store_le64(entry + ENTRY_DECODED, size);
+    store_le64(entry + ENTRY_STORED, stored->len);
+    store_le64(entry + ENTRY_DECODED, plain->len);
     return 0;
+}
+
+static int add_segment(struct buffer *b, size_t start, int i, const struct graph *graph) {
+    struct buffer plain, encoded;
+    buffer_init(&plain, CONTAINER_MAX_BYTES);
+    buffer_init(&encoded, 2 * CONTAINER_MAX_BYTES);
+    int r = make_segment(&plain, &encoded, i, graph);
+    if (r == 0)
+        r = put_segment(b, start, i, &plain, &encoded);
+    buffer_deinit(&plain);
+    buffer_deinit(&encoded);
+    return r;
 }
 
 static int put_file(struct buffer *b, size_t start, const struct graph *graph) {
     static const uint8_t head[HEADER_SIZE + N_SEGMENTS * ENTRY_SIZE];
     int r = buffer_append(b, head, sizeof(head));
     for (int i = 0; i < N_SEGMENTS && r == 0; i++)
-        r = put_segment(b, start, i, graph);
+        r = add_segment(b, start, i, graph);
     if (r)
         return r;
     uint8_t *header = b->data + start;

@@ -310,10 +310,9 @@ static int check_metadata(const struct graph *graph, struct diag *diag) {
         const char *what, *text;
         size_t max;
     } texts[] = {
-        {"name", graph->name, GRAPH_MAX_NAME},
-        {"version", graph->version, GRAPH_MAX_NAME},
-        {"description", graph->description, MAX_TEXT},
-        {"licence", graph->licence, MAX_TEXT},
+        {"name", graph->name, GRAPH_MAX_NAME},          {"version", graph->version, GRAPH_MAX_NAME},
+        {"description", graph->description, MAX_TEXT},  {"licence", graph->licence, MAX_TEXT},
+        {"history", graph->history, GRAPH_MAX_HISTORY},
     };
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         if (!text_ok(texts[i].text, texts[i].max))

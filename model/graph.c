@@ -24,7 +24,8 @@ struct chunk {
 
 struct graph_memory {
     struct chunk *chunks; /* the one that is being filled comes first */
-    struct map backing;
+    struct map backings[GRAPH_MAX_BACKINGS];
+    uint32_t n_backings;
     uint32_t tensors_cap, ops_cap;
 };
 
@@ -49,6 +50,7 @@ int graph_new(struct graph **ret_graph) {
         return err_origin(-ENOMEM);
     }
     graph->name = graph->version = graph->description = graph->licence = "";
+    graph->history = "";
     graph->memory = memory;
     *ret_graph = graph;
     return 0;
@@ -61,7 +63,8 @@ struct graph *graph_free(struct graph *graph) {
         next = chunk->next;
         free(chunk);
     }
-    map_deinit(&graph->memory->backing);
+    for (uint32_t i = 0; i < graph->memory->n_backings; i++)
+        map_deinit(&graph->memory->backings[i]);
     free(graph->memory);
     free(graph);
     return NULL;
@@ -115,8 +118,8 @@ const char *graph_strndup(struct graph *graph, const char *s, size_t len) {
 }
 
 void graph_set_backing(struct graph *graph, struct map *backing) {
-    edge_assert(!graph->memory->backing.data);
-    graph->memory->backing = *backing;
+    edge_assert(graph->memory->n_backings < GRAPH_MAX_BACKINGS);
+    graph->memory->backings[graph->memory->n_backings++] = *backing;
     *backing = (struct map){0};
 }
 

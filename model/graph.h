@@ -26,6 +26,9 @@ struct map;
 #define GRAPH_MAX_NAME 255
 #define GRAPH_MAX_SERVED_NAME 64 /* of a network that a daemon shall serve */
 #define GRAPH_MAX_LABELS 65536
+#define GRAPH_MAX_HISTORY ((size_t)1 << 20)
+
+#define GRAPH_MAX_BACKINGS 2 /* a file, and what its coded parts were decoded to */
 
 #define GRAPH_NONE (-1) /* an absent optional operand */
 
@@ -210,6 +213,7 @@ struct op {
 struct graph {
     /* Metadata: never NULL after graph_new(), possibly empty. */
     const char *name, *version, *description, *licence;
+    const char *history; /* how the network was compressed, as JSON */
     const char *const *labels;
     uint32_t n_labels;
 
@@ -233,7 +237,7 @@ void graph_freep(struct graph **graph);
 void *graph_alloc(struct graph *graph, size_t size);
 /* A copy in graph memory; NULL when there is none. */
 const char *graph_strndup(struct graph *graph, const char *s, size_t len);
-/* The graph takes over a mapping that constants and names point into. At most one. */
+/* The graph takes over a mapping that constants and names point into. At most GRAPH_MAX_BACKINGS. */
 void graph_set_backing(struct graph *graph, struct map *backing);
 
 /* Room for that many in one piece, before the first is appended. */

@@ -45,7 +45,8 @@ static inline bool same_op(const struct op *a, const struct op *b) {
 static inline bool same_graph(const struct graph *a, const struct graph *b) {
     bool same = same_string(a->name, b->name) && same_string(a->version, b->version) &&
                 same_string(a->description, b->description) &&
-                same_string(a->licence, b->licence) && a->n_labels == b->n_labels &&
+                same_string(a->licence, b->licence) && same_string(a->history, b->history) &&
+                a->n_labels == b->n_labels &&
                 a->n_tensors == b->n_tensors && a->n_ops == b->n_ops &&
                 a->n_inputs == b->n_inputs && a->n_outputs == b->n_outputs &&
                 same_indices(a->inputs, b->inputs, a->n_inputs) &&

@@ -12,7 +12,7 @@ build=$1
 cache=${EDGED_NSPAWN_CACHE:-/var/tmp/edged-nspawn}
 # What our programs are linked with or load, and systemd.
 packages=systemd,systemd-sysv,libcjson1,libinih1,libopenblas0-pthread,libpng16-16,libsndfile1
-packages+=,libsystemd0,libuv1
+packages+=,libsystemd0,libuv1,libzstd1
 
 skip() {
     printf 'SKIPPED: %s\n' "$*"

@@ -15,6 +15,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/random.h"
 #include "model/container-format.h"
 #include "model/container.h"
 #include "model/graph.h"
@@ -92,8 +93,11 @@ static int32_t add(struct graph *g, enum dtype dtype, bool constant, int n_dims,
     t.quant.axis = n_scales > 1 ? axis : 0;
     t.kind = constant ? TENSOR_CONST : TENSOR_ACTIVATION;
     if (constant) {
+        /* Noise, that nothing shortens. */
+        struct random random = {.state = g->n_tensors};
         uint8_t *data = graph_alloc(g, t.size);
-        memset(data, 7, t.size);
+        for (size_t i = 0; i < t.size; i++)
+            data[i] = (uint8_t)random_u64(&random);
         t.data = data;
     }
     int32_t index;
@@ -139,9 +143,9 @@ static void set_metadata(struct graph *g) {
     g->n_labels = 4;
 }
 
-/* File bytes that are not constants. */
-static size_t overhead(const struct graph *g) {
-    return round_trip(g) - constant_bytes(g);
+/* File bytes that are not constants; below 0 where those are coded. */
+static long overhead(const struct graph *g) {
+    return (long)round_trip(g) - (long)constant_bytes(g);
 }
 
 /* One matrix product of 6 by 20 weights of 4 bits, scales in groups of 10; its tensors are x, weights, y. */
@@ -184,7 +188,7 @@ END_TEST
 START_TEST(test_overhead) {
     struct graph *g = conv_chain(15);
     set_metadata(g);
-    ck_assert_uint_lt(overhead(g), 1024);
+    ck_assert_int_lt(overhead(g), 1024);
     graph_free(g);
     static const char *const names[] = {"models/mlperf-tiny/kws_ref_model.tflite",
                                         "models/mlperf-tiny/pretrainedResnet_quant.tflite",
@@ -196,9 +200,9 @@ START_TEST(test_overhead) {
             continue;
         snprintf(path, sizeof(path), "%s/%s", shared_dir(), names[i]);
         g = read_tflite(path);
-        size_t n = overhead(g);
-        printf("%s: %u operators, %zu bytes beside the constants\n", names[i], g->n_ops, n);
-        ck_assert_uint_lt(n, 1024);
+        long n = overhead(g);
+        printf("%s: %u operators, %ld bytes beside the constants\n", names[i], g->n_ops, n);
+        ck_assert_int_lt(n, 1024);
         graph_free(g);
     }
 }
@@ -386,6 +390,166 @@ START_TEST(test_ignorable) {
 }
 END_TEST
 
+/* A file with a coded segment: weights of which most are zero. */
+static struct buffer coded_file(void) {
+    struct buffer b;
+    struct diag diag;
+    struct graph *g = conv_chain(2);
+    for (uint32_t i = 0; i < g->n_tensors; i++) {
+        uint8_t *data = (uint8_t *)(uintptr_t)g->tensors[i].data;
+        for (size_t k = 0; data && k < g->tensors[i].size; k++)
+            data[k] = k / 16 % 4 ? 0 : data[k] & 0x8f;
+    }
+    g->history = "{\"passes\": []}";
+    buffer_init(&b, CONTAINER_MAX_BYTES);
+    ck_assert_int_eq(container_write(g, &b, &diag), 0);
+    size_t entry = HEADER_SIZE + 2 * ENTRY_SIZE;
+    ck_assert_uint_eq(b.data[entry + ENTRY_ENCODING], SEGMENT_CODED);
+    ck_assert_uint_lt(load_le64(b.data + entry + ENTRY_STORED),
+                      load_le64(b.data + entry + ENTRY_DECODED) / 2);
+    round_trip(g);
+    graph_free(g);
+    return b;
+}
+
+START_TEST(test_coded) {
+    const size_t entry = HEADER_SIZE + 2 * ENTRY_SIZE;
+    struct buffer b = coded_file();
+    uint64_t decoded = load_le64(b.data + entry + ENTRY_DECODED);
+    uint64_t offset = load_le64(b.data + entry + ENTRY_OFFSET);
+    b.data[offset + 1] ^= 0x80;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "segment 2: piece 0: malformed");
+    b.data[offset + 1] ^= 0x80;
+    store_le64(b.data + entry + ENTRY_DECODED, decoded + 1);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "segment 2: its pieces end at byte");
+    store_le64(b.data + entry + ENTRY_DECODED, decoded - 1);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "segment 2: piece 4: malformed");
+    store_le64(b.data + entry + ENTRY_DECODED, 0);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "segment 2: its entry contradicts itself");
+    store_le64(b.data + entry + ENTRY_DECODED, UINT64_MAX);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "segment 2: 18446744073709551615 bytes cannot come of");
+    b.data[entry + ENTRY_ENCODING] = SEGMENT_ZSTD;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_UNSUPPORTED, "segment 2: kind 3, encoding 2");
+    buffer_deinit(&b);
+}
+END_TEST
+
+/* Cut nowhere, but wrong in one bit of the coded segment, checksums right. */
+START_TEST(test_coded_damage) {
+    struct buffer b = coded_file();
+    size_t start = load_le64(b.data + HEADER_SIZE + 2 * ENTRY_SIZE + ENTRY_OFFSET), refused = 0;
+    for (size_t i = 8 * start; i < 8 * b.len; i += 7) {
+        struct graph *g = NULL;
+        struct diag diag = {.text = ""};
+        b.data[i / 8] ^= (uint8_t)(1U << i % 8);
+        fix_checksums(b.data);
+        int r = read_bytes(b.data, b.len, &g, &diag);
+        ck_assert(r == 0 || (r > 0 && diag.text[0]));
+        refused += r != 0;
+        graph_free(g);
+        b.data[i / 8] ^= (uint8_t)(1U << i % 8);
+    }
+    ck_assert_uint_gt(refused, 0);
+    buffer_deinit(&b);
+}
+END_TEST
+
+/* One byte less than what a segment of that size may be decoded to, as much, and one more. */
+START_TEST(test_ratio) {
+    ck_assert(container_ratio_allowed(0, CONTAINER_FREE_BYTES));
+    ck_assert(!container_ratio_allowed(0, CONTAINER_FREE_BYTES + 1));
+    ck_assert(container_ratio_allowed(10, CONTAINER_FREE_BYTES + 10 * CONTAINER_MAX_RATIO - 1));
+    ck_assert(container_ratio_allowed(10, CONTAINER_FREE_BYTES + 10 * CONTAINER_MAX_RATIO));
+    ck_assert(!container_ratio_allowed(10, CONTAINER_FREE_BYTES + 10 * CONTAINER_MAX_RATIO + 1));
+    /* What would be too small is written plain. */
+    struct graph *g;
+    ck_assert_int_eq(graph_new(&g), 0);
+    int32_t x = add(g, DTYPE_FP32, false, 2, (int32_t[]){1, 1 << 20}, 0, 0);
+    int32_t zeros = add(g, DTYPE_FP32, true, 2, (int32_t[]){1, 1 << 20}, 0, 0);
+    int32_t y = add(g, DTYPE_FP32, false, 2, (int32_t[]){1, 1 << 20}, 0, 0);
+    struct op op = {.kind = OP_ADD, .n_inputs = 2, .n_outputs = 1};
+    ck_assert_int_eq(graph_add_op(g, &op, (int32_t[]){x, zeros}, &y), 0);
+    memset((void *)(uintptr_t)g->tensors[zeros].data, 0, g->tensors[zeros].size);
+    g->tensors[x].name = "x";
+    g->tensors[y].name = "y";
+    g->inputs = &x;
+    g->outputs = &y;
+    g->n_inputs = g->n_outputs = 1;
+    ck_assert_uint_gt(round_trip(g), g->tensors[zeros].size);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_zstd_segments) {
+    static const char *labels[1000];
+    for (size_t i = 0; i < 1000; i++)
+        labels[i] = "one of a thousand that look alike";
+    struct graph *g = conv_chain(15);
+    struct buffer b;
+    struct diag diag;
+    g->labels = labels;
+    g->n_labels = 1000;
+    ck_assert_int_lt(overhead(g), 2000);
+    buffer_init(&b, CONTAINER_MAX_BYTES);
+    ck_assert_int_eq(container_write(g, &b, &diag), 0);
+    uint8_t *entry = b.data + HEADER_SIZE + ENTRY_SIZE;
+    ck_assert_uint_eq(entry[ENTRY_ENCODING], SEGMENT_ZSTD);
+    store_le64(entry + ENTRY_DECODED, load_le64(entry + ENTRY_DECODED) - 1);
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_INVALID, "bytes of zstd");
+    entry[ENTRY_ENCODING] = SEGMENT_CODED;
+    fix_checksums(b.data);
+    expect(&b, MODEL_E_UNSUPPORTED, "segment 1: kind 2, encoding 1");
+    buffer_deinit(&b);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_history) {
+    struct graph *g = conv_chain(1);
+    struct diag diag;
+    struct buffer b;
+    char *history = malloc(GRAPH_MAX_HISTORY + 2);
+    ck_assert_str_eq(g->history, "");
+    for (size_t extra = 0; extra < 2; extra++) {
+        memset(history, ' ', GRAPH_MAX_HISTORY + 1);
+        history[GRAPH_MAX_HISTORY + extra] = 0;
+        g->history = history;
+        buffer_init(&b, CONTAINER_MAX_BYTES);
+        ck_assert_int_eq(container_write(g, &b, &diag), extra ? MODEL_E_INVALID : 0);
+        buffer_deinit(&b);
+        if (extra)
+            ck_assert_ptr_nonnull(strstr(diag.text, "history is longer than 1048576 bytes"));
+        else
+            round_trip(g);
+    }
+    free(history);
+    graph_free(g);
+}
+END_TEST
+
+/* Files of before there was any encoding: the corpus of the fuzzer has some. */
+START_TEST(test_old_files) {
+    struct map map;
+    struct diag diag = {.text = ""};
+    struct graph *g;
+    const char *path = EDGED_SOURCE "/tests/fuzz/corpus/container/conv_3x3_same_s2_even.edge";
+    ck_assert_int_eq(map_read_file(path, CONTAINER_MAX_BYTES, &map, &diag), 0);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(((uint8_t *)map.data)[HEADER_SIZE + i * ENTRY_SIZE + ENTRY_ENCODING],
+                          SEGMENT_PLAIN);
+    ck_assert_msg(container_read(&map, &g, &diag) == 0, "%s", diag.text);
+    ck_assert_uint_eq(g->n_ops, 1);
+    graph_free(g);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("container");
     TCase *tc = tcase_create("container");
@@ -398,6 +562,12 @@ int main(void) {
     tcase_add_test(tc, test_ignorable);
     tcase_add_test(tc, test_int4_in_groups);
     tcase_add_test(tc, test_broken_groups);
+    tcase_add_test(tc, test_coded);
+    tcase_add_test(tc, test_coded_damage);
+    tcase_add_test(tc, test_ratio);
+    tcase_add_test(tc, test_zstd_segments);
+    tcase_add_test(tc, test_history);
+    tcase_add_test(tc, test_old_files);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
