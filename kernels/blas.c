@@ -24,6 +24,7 @@ typedef void (*set_num_threads_fn)(int n);
 typedef char *(*get_corename_fn)(void);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void *handle;
 static sgemm_fn sgemm;
 static sgemv_fn sgemv;
 static get_corename_fn get_corename;
@@ -61,6 +62,7 @@ static void load(void) {
         dlclose(library);
         return;
     }
+    handle = library;
     set_num_threads(1);
     warm_up();
 }
@@ -72,6 +74,13 @@ bool blas_available(void) {
 
 const char *blas_core(void) {
     return blas_available() ? get_corename() : NULL;
+}
+
+bool blas_symbol(const char *name, void *ret_function) {
+    void *symbol = blas_available() ? dlsym(handle, name) : NULL;
+    if (symbol)
+        memcpy(ret_function, &symbol, sizeof(symbol));
+    return symbol;
 }
 
 void blas_gemm_f32(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,

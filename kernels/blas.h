@@ -26,6 +26,10 @@ bool blas_available(void);
 /* Which kernels it runs ("SkylakeX"), NULL where it is not available. */
 const char *blas_core(void);
 
+/* A function of the library, of BLAS or LAPACK, by its symbol: *ret_function is a pointer to a function. False where the
+ * library or the symbol is not there. */
+bool blas_symbol(const char *name, void *ret_function);
+
 /*
  * Row major, only where blas_available(): c [m, n] += a [m, k] * transposed b [n, k]. lda, ldb,
  * ldc: elements from one row to the next.
