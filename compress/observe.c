@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tensors become outputs of a copy of the network, as many at a time as a network may have.
+ * The tensors become outputs of a copy of the network, as many at a time as a network may have. Its input, which cannot
+ * be an output, is shown as it is.
  */
 
 #include "compress/observe.h"
@@ -15,16 +16,20 @@
 #include "model/graph.h"
 #include "runtime/runtime.h"
 
+#define IS_INPUT UINT32_MAX
+
 struct tap {
     struct image *image;
-    uint32_t n;
+    uint32_t n;                        /* tensors of this run */
+    uint32_t outputs_of[GRAPH_MAX_IO]; /* which output each of them is, or IS_INPUT */
+    uint32_t n_outputs;                /* with room */
     void *input, *arena;
     void *outputs[GRAPH_MAX_IO];
     float *values; /* of the largest output */
 };
 
 static void tap_deinit(struct tap *tap) {
-    for (uint32_t i = 0; i < tap->n; i++)
+    for (uint32_t i = 0; i < tap->n_outputs; i++)
         free(tap->outputs[i]);
     free(tap->input);
     free(tap->arena);
@@ -32,21 +37,36 @@ static void tap_deinit(struct tap *tap) {
     image_unref(tap->image);
 }
 
-/* A copy of the graph whose outputs are these tensors, compiled. */
-static int tap_build(const struct graph *graph, const int32_t *tensors, uint32_t n, enum tier tier,
-                     struct image **ret_image, struct diag *diag) {
+/* Makes the tensors the graph's outputs; where all of them are its input, it keeps its own. */
+static int set_outputs(struct tap *tap, struct graph *graph, const int32_t *tensors, uint32_t n) {
+    int32_t *outputs = graph_alloc(graph, n * sizeof(*outputs));
+    if (!outputs)
+        return err_origin(-ENOMEM);
+    uint32_t n_outputs = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        tap->outputs_of[i] = tensors[i] == graph->inputs[0] ? IS_INPUT : n_outputs;
+        if (tap->outputs_of[i] != IS_INPUT)
+            outputs[n_outputs++] = tensors[i];
+    }
+    tap->n = n;
+    if (n_outputs) {
+        graph->outputs = outputs;
+        graph->n_outputs = n_outputs;
+    }
+    return 0;
+}
+
+/* A copy of the graph with these tensors for outputs, compiled. */
+static int tap_build(struct tap *tap, const struct graph *graph, const int32_t *tensors, uint32_t n,
+                     enum tier tier, struct diag *diag) {
     _cleanup_(graph_freep) struct graph *copy = NULL;
     int r = graph_copy(graph, &copy);
-    if (r)
-        return r;
-    copy->outputs = graph_alloc(copy, n * sizeof(*copy->outputs));
-    if (!copy->outputs)
-        return err_origin(-ENOMEM);
-    memcpy(copy->outputs, tensors, n * sizeof(*tensors));
-    copy->n_outputs = n;
-    r = graph_sweep(copy);
     if (r == 0)
-        r = image_build(copy, tier, ret_image, diag);
+        r = set_outputs(tap, copy, tensors, n);
+    if (r == 0)
+        r = graph_sweep(copy);
+    if (r == 0)
+        r = image_build(copy, tier, &tap->image, diag);
     return r < 0 ? r : r ? COMPRESS_E_INVALID : 0;
 }
 
@@ -55,11 +75,10 @@ static size_t port_count(const struct port *port) {
 }
 
 static int tap_init(struct tap *tap) {
-    size_t largest = 0;
-    tap->n = image_n_outputs(tap->image);
-    for (uint32_t i = 0; i < tap->n; i++) {
-        const struct port *port = image_output(tap->image, i);
-        if (!(tap->outputs[i] = malloc(port->size)))
+    size_t largest = port_count(image_input(tap->image, 0));
+    for (uint32_t n = image_n_outputs(tap->image); tap->n_outputs < n; tap->n_outputs++) {
+        const struct port *port = image_output(tap->image, tap->n_outputs);
+        if (!(tap->outputs[tap->n_outputs] = malloc(port->size)))
             return err_origin(-ENOMEM);
         largest = MAX(largest, port_count(port));
     }
@@ -77,9 +96,11 @@ static int tap_sample(struct tap *tap, const struct dataset *data, size_t sample
         r = image_run(tap->image, NULL, 1, (const void *const[]){tap->input}, tap->outputs,
                       tap->arena, NULL);
     for (uint32_t i = 0; i < tap->n && r == 0; i++) {
-        const struct port *port = image_output(tap->image, i);
+        uint32_t k = tap->outputs_of[i];
+        const struct port *port =
+            k == IS_INPUT ? image_input(tap->image, 0) : image_output(tap->image, k);
         size_t n = port_count(port);
-        r = port_dequantize(port, tap->outputs[i], n, tap->values);
+        r = port_dequantize(port, k == IS_INPUT ? tap->input : tap->outputs[k], n, tap->values);
         if (r == 0)
             r = fn(arg, first + i, tap->values, n);
     }
@@ -93,8 +114,8 @@ int observe(const struct graph *graph, const int32_t *tensors, uint32_t n,
     int r = 0;
     for (uint32_t first = 0; first < n && r == 0; first += GRAPH_MAX_IO) {
         _cleanup_(tap_deinit) struct tap tap = {0};
-        r = tap_build(graph, tensors + first, MIN(n - first, (uint32_t)GRAPH_MAX_IO), tier,
-                      &tap.image, diag);
+        r = tap_build(&tap, graph, tensors + first, MIN(n - first, (uint32_t)GRAPH_MAX_IO), tier,
+                      diag);
         if (r == 0)
             r = tap_init(&tap);
         for (size_t i = 0; i < end && r == 0; i++)
