@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compress/passes.h"
 #include "model/graph.h"
 
 const struct pass *const pass_list[] = {
+    &pass_quantize,
     NULL,
 };
 

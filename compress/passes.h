@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * All passes, each in a file of its own. pass_list has them in the order in which they are best applied.
+ */
+
+#include "compress/pass.h"
+
+extern const struct pass pass_quantize;

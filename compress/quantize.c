@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pass `quantize`: weights and activations in int8, as TensorFlow Lite's reference kernels compute (Jacob et al.
+ * 2018, arXiv 1712.05877): activations asymmetric with one scale, weights symmetric, biases of 32 bits.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compress/calibrate.h"
+#include "compress/dataset.h"
+#include "compress/grid.h"
+#include "compress/passes.h"
+#include "compress/quantize-plan.h"
+#include "model/graph-edit.h"
+#include "model/graph.h"
+
+#define MAX_BIAS 0x1p30 /* of a bias in units of the accumulator */
+
+enum { IO_INT8, IO_FLOAT };
+
+struct quantize_options {
+    struct pass_scope scope;
+    int calibration;
+    double percentile;
+    uint32_t samples;
+    int granularity; /* 0: tensor, 1: channel */
+    int weights;     /* enum grid_range */
+    int rounding;    /* enum grid_rounding */
+    int io;
+};
+
+static const char *const granularities[] = {"tensor", "channel", NULL};
+static const char *const io_forms[] = {"int8", "float", NULL};
+
+static const struct pass_field fields[] = {
+    {"calibration", FIELD_CHOICE, offsetof(struct quantize_options, calibration), 0, 0,
+     CALIBRATE_MSE, calibrate_methods,
+     "range of an activation: minmax (all that the calibration data shows), percentile, mse (least "
+     "squared error), kl (least loss of information, as TensorRT)"},
+    {"percentile", FIELD_NUMBER, offsetof(struct quantize_options, percentile), 50, 100, 99.99,
+     NULL, "with calibration percentile: values beyond it are clipped, at either end"},
+    {"samples", FIELD_COUNT, offsetof(struct quantize_options, samples), 1, 1e6, 512, NULL,
+     "of the calibration data, from its beginning"},
+    {"granularity", FIELD_CHOICE, offsetof(struct quantize_options, granularity), 0, 0, 1,
+     granularities, "weights that share a scale: tensor (a layer), channel (an output channel)"},
+    {"weights", FIELD_CHOICE, offsetof(struct quantize_options, weights), 0, 0, GRID_MAX,
+     grid_ranges, "scale of weights: max (none is clipped), mse (least squared error)"},
+    {"rounding", FIELD_CHOICE, offsetof(struct quantize_options, rounding), 0, 0, GRID_NEAREST,
+     grid_roundings, "of weights: nearest, stochastic"},
+    {"io", FIELD_CHOICE, offsetof(struct quantize_options, io), 0, 0, IO_INT8, io_forms,
+     "inputs and outputs of the network: int8 (callers may still hand over FP32, which is "
+     "converted), "
+     "float (they keep their datatype)"},
+    {0},
+};
+
+struct quantizer {
+    struct pass_context *context;
+    const struct quantize_options *options;
+    const struct layers *layers;
+    struct quantize_plan plan;
+};
+
+static const struct layer *layer_of(const struct quantizer *q, uint32_t op) {
+    for (uint32_t i = 0; i < q->layers->n; i++)
+        if (q->layers->items[i].op == op)
+            return &q->layers->items[i];
+    return NULL;
+}
+
+/* ---- weights ---- */
+
+/* No bias is so large beside the scales that it would not fit: a channel's scale grows where it must. */
+static void fit_biases(struct grid *grid, const float *bias, float in_scale) {
+    for (uint32_t c = 0; c < grid->rows && bias; c++) {
+        float least = (float)(fabs((double)bias[c]) / MAX_BIAS / (double)in_scale);
+        float *scale = &grid->scales[grid_scale_index(grid, c, 0)];
+        *scale = fmaxf(*scale, least);
+    }
+}
+
+static void round_weights(struct quantizer *q, struct grid *grid) {
+    if (q->options->rounding == GRID_STOCHASTIC)
+        grid_round_stochastic(grid, &q->context->random);
+    else
+        grid_round_nearest(grid);
+}
+
+static int add_const(struct graph *graph, const struct tensor *like, enum dtype dtype,
+                     const void *data, int32_t *ret_tensor) {
+    struct tensor t = *like;
+    t.dtype = dtype;
+    t.kind = TENSOR_CONST;
+    t.quant = (struct quant){0};
+    t.data = data;
+    t.size = tensor_elements(&t) * dtype_size(dtype);
+    int r = graph_add_tensor(graph, &t, ret_tensor);
+    return r > 0 ? COMPRESS_E_INVALID : r;
+}
+
+static int put_weights(struct graph *graph, const struct layer *layer, const struct grid *grid,
+                       int32_t *ret_tensor) {
+    size_t n = (size_t)grid->rows * grid->depth;
+    int8_t *codes = graph_alloc(graph, n);
+    float *scales = graph_alloc(graph, grid->n_scales * sizeof(*scales));
+    if (!codes || !scales)
+        return err_origin(-ENOMEM);
+    memcpy(scales, grid->scales, grid->n_scales * sizeof(*scales));
+    for (uint32_t c = 0; c < grid->rows; c++)
+        for (uint32_t k = 0; k < grid->depth; k++)
+            codes[layer_index(layer, c, k)] = (int8_t)grid->q[(size_t)c * grid->depth + k];
+    int r = add_const(graph, layer_weights(graph, layer), DTYPE_INT8, codes, ret_tensor);
+    if (r)
+        return r;
+    graph->tensors[*ret_tensor].quant =
+        (struct quant){.scales = scales,
+                       .n_scales = grid->n_scales,
+                       .axis = layer->depthwise && grid->n_scales > 1 ? 3 : 0};
+    return 0;
+}
+
+static int put_bias(struct graph *graph, const struct layer *layer, const struct grid *grid,
+                    float in_scale, int32_t *ret_tensor) {
+    const float *bias = layer_bias(graph, layer)->data;
+    int32_t *sums = graph_alloc(graph, layer->out * sizeof(*sums));
+    if (!sums)
+        return err_origin(-ENOMEM);
+    for (uint32_t c = 0; c < layer->out; c++) {
+        double unit = (double)in_scale * (double)grid_scale(grid, c, 0);
+        sums[c] = (int32_t)fmin(fmax(round((double)bias[c] / unit), -MAX_BIAS), MAX_BIAS);
+    }
+    return add_const(graph, layer_bias(graph, layer), DTYPE_INT32, sums, ret_tensor);
+}
+
+static int quantize_layer(void *arg, uint32_t op, int32_t *inputs) {
+    struct quantizer *q = arg;
+    struct graph *graph = q->context->graph;
+    const struct layer *layer = layer_of(q, op);
+    float in_scale = q->plan.affine[graph->ops[op].inputs[0]].scale;
+    _cleanup_(grid_deinit) struct grid grid = {0};
+    int r = grid_init(&grid, graph, layer, q->options->granularity ? layer->depth : 0, -127, 127);
+    if (r)
+        return r;
+    grid_choose_scales(&grid, (enum grid_range)q->options->weights);
+    if (layer->bias != GRAPH_NONE)
+        fit_biases(&grid, layer_bias(graph, layer)->data, in_scale);
+    round_weights(q, &grid);
+    r = put_weights(graph, layer, &grid, &inputs[1]);
+    if (r == 0 && layer->bias != GRAPH_NONE)
+        r = put_bias(graph, layer, &grid, in_scale, &inputs[2]);
+    return r;
+}
+
+/* ---- the pass ---- */
+
+static int observe_ranges(struct quantizer *q) {
+    struct pass_context *context = q->context;
+    const struct quantize_options *o = q->options;
+    struct graph *graph = context->graph;
+    int32_t *tensors = graph_alloc(graph, graph->n_tensors * sizeof(*tensors));
+    struct range *ranges = graph_alloc(graph, graph->n_tensors * sizeof(*ranges));
+    if (!tensors || !ranges)
+        return err_origin(-ENOMEM);
+    uint32_t n = quantize_plan_observed(&q->plan, graph, tensors);
+    struct calibrate_options options = {.method = o->calibration,
+                                        .percentile = o->percentile,
+                                        .samples = o->samples,
+                                        .levels = 256};
+    int r = calibrate(context, tensors, n, &options, ranges);
+    for (uint32_t i = 0; i < n && r == 0; i++)
+        q->plan.ranges[tensors[i]] = ranges[i];
+    return r;
+}
+
+/* What the model itself refuses: scales of a strange network. */
+static int check_result(struct pass_context *context) {
+    int r = graph_check(context->graph, context->diag);
+    return r > 0 ? diag_prefix(context->diag, COMPRESS_E_INVALID, "layers") : r;
+}
+
+static void summarize(struct quantizer *q, uint32_t n_all) {
+    snprintf(
+        q->context->summary, sizeof(q->context->summary),
+        "%u of %u layers in int8, weights per %s rounded %s, activations by %s over %u samples",
+        q->layers->n, n_all, granularities[q->options->granularity],
+        grid_roundings[q->options->rounding], calibrate_methods[q->options->calibration],
+        (unsigned)MIN(q->options->samples, q->context->calibration->n));
+}
+
+static int run(struct pass_context *context, const void *arg) {
+    const struct quantize_options *options = arg;
+    struct layers layers, all;
+    struct quantizer q = {.context = context, .options = options, .layers = &layers};
+    int r = pass_need_calibration(context);
+    if (r == 0)
+        r = quantize_fuse_activations(context->graph);
+    if (r == 0)
+        r = layers_find(context->graph, &all);
+    if (r == 0)
+        r = pass_layers(context, &options->scope, layer_is_float, "a float layer", &layers);
+    if (r == 0)
+        r = quantize_plan_init(&q.plan, context->graph, &layers);
+    if (r == 0)
+        r = observe_ranges(&q);
+    if (r)
+        return r;
+    quantize_plan_scales(&q.plan, context->graph);
+    struct quantize_build build = {
+        .plan = &q.plan, .io_int8 = options->io == IO_INT8, .layer = quantize_layer, .arg = &q};
+    r = quantize_rebuild(context->graph, &build);
+    if (r == 0)
+        r = graph_sweep(context->graph);
+    if (r == 0)
+        r = check_result(context);
+    if (r == 0)
+        summarize(&q, all.n);
+    return r;
+}
+
+const struct pass pass_quantize = {
+    .name = "quantize",
+    .summary = "weights and activations in int8, with scales from calibration data",
+    .fields = fields,
+    .options_size = sizeof(struct quantize_options),
+    .run = run,
+};
