@@ -25,11 +25,14 @@ uint64_t complexity_non_zeros(const struct tensor *t) {
             count += ((const float *)t->data)[k] != 0;
         return count;
     }
+    const uint8_t *data = t->data;
+    for (size_t k = 0; t->dtype == DTYPE_INT4 && k < n; k++)
+        count += (data[k / 2] >> k % 2 * 4 & 15) != 0;
     int64_t zero = 0;
     memcpy(&zero, &(int64_t){t->quant.zero_point}, MIN(size, sizeof(zero)));
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; t->dtype != DTYPE_INT4 && k < n; k++) {
         int64_t v = 0;
-        memcpy(&v, (const uint8_t *)t->data + k * size, MIN(size, sizeof(v)));
+        memcpy(&v, data + k * size, MIN(size, sizeof(v)));
         count += v != zero;
     }
     return count;

@@ -12,39 +12,9 @@
 #include "client/edgectl/daemon.h"
 #include "client/edgectl/source.h"
 #include "client/edgectl/summary.h"
+#include "compress/complexity.h"
 #include "model/graph.h"
 #include "model/netfile.h"
-
-static uint64_t count_non_zeros(const struct tensor *t) {
-    size_t n = tensor_elements(t), size = dtype_size(t->dtype);
-    const uint8_t *data = t->data;
-    uint64_t count = 0;
-    for (size_t k = 0; t->dtype == DTYPE_INT4 && k < n; k++)
-        count += (data[k / 2] >> k % 2 * 4 & 15) != 0;
-    for (size_t k = 0; t->dtype != DTYPE_INT4 && k < n; k++) {
-        int64_t v = 0;
-        memcpy(&v, data + k * size, MIN(size, sizeof(v)));
-        /* A quantized zero is the zero point; constants have it at zero but for unusual files. */
-        int64_t zero = 0;
-        memcpy(&zero, &(int64_t){t->quant.zero_point}, MIN(size, sizeof(zero)));
-        count += v != (t->dtype == DTYPE_FP32 ? 0 : zero);
-    }
-    return count;
-}
-
-/* Parameters are the constants that operators compute with. */
-static struct weights count_weights(const struct graph *graph, size_t file_bytes) {
-    struct weights w = {.file_bytes = file_bytes};
-    for (uint32_t i = 0; i < graph->n_tensors; i++) {
-        const struct tensor *t = &graph->tensors[i];
-        if (t->kind != TENSOR_CONST)
-            continue;
-        w.parameters += tensor_elements(t);
-        w.bits += 8 * t->size;
-        w.non_zeros += count_non_zeros(t);
-    }
-    return w;
-}
 
 static int show_file(const struct ctl *ctl, const char *path) {
     struct diag diag = {0};
@@ -57,7 +27,8 @@ static int show_file(const struct ctl *ctl, const char *path) {
     if (r)
         return ctl_fail_diag(ctl, &diag);
     const struct image *image = source->image;
-    struct weights weights = count_weights(graph, file_bytes);
+    const struct complexity c = complexity_of(graph);
+    const struct weights weights = {file_bytes, c.parameters, c.non_zeros, c.bits};
     struct summary s = {
         .name = source->name,
         .version = source->version,
