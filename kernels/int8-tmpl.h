@@ -81,6 +81,8 @@
 #include "kernels/list.h"
 #include "kernels/names.h"
 #include "kernels/round.h"
+#include "kernels/sparse-planes.h"
+#include "kernels/sparse.h"
 
 #define VEC_BYTES (VEC_LANES * 4)
 #define VEC_WEIGHT_BYTES (VEC_LANES * VEC_GROUP * sizeof(vec_staged))
@@ -130,4 +132,7 @@ typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
 #include "kernels/peak-s8-tmpl.h"
 #include "kernels/pool-s8-tmpl.h"
 #include "kernels/quantize-tmpl.h"
+#include "kernels/sparse-s8-turn-tmpl.h"
+
+#include "kernels/sparse-s8-tmpl.h"
 #endif

@@ -20,3 +20,7 @@ extern const struct kern_conv_impl kern_depthwise_s8_neon, kern_depthwise_s8_dot
 extern const struct kern_conv_impl kern_conv_s8_neon, kern_conv_s8_dotprod, kern_conv_s8_i8mm;
 extern const struct kern_conv_impl kern_sparse_f32_1x1_neon, kern_sparse_f32_4x1_neon,
     kern_sparse_f32_8x1_neon;
+extern const struct kern_conv_impl kern_sparse_s8_1x1_neon, kern_sparse_s8_4x1_neon,
+    kern_sparse_s8_8x1_neon;
+extern const struct kern_conv_impl kern_sparse_s8_1x1_dotprod, kern_sparse_s8_4x1_dotprod,
+    kern_sparse_s8_8x1_dotprod;

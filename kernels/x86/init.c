@@ -57,11 +57,25 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     kern_prepend(k->conv_s8, &kern_conv_s8_amx);
 }
 
+/* By pattern; a tier that is not among them has those of the one before. */
+static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
+    {&kern_sparse_s8_1x1_avx2, &kern_sparse_s8_4x1_avx2, &kern_sparse_s8_8x1_avx2},
+    {&kern_sparse_s8_1x1_avxvnni, &kern_sparse_s8_4x1_avxvnni, &kern_sparse_s8_8x1_avxvnni},
+    {&kern_sparse_s8_1x1_avx512vnni, &kern_sparse_s8_4x1_avx512vnni,
+     &kern_sparse_s8_8x1_avx512vnni},
+};
+static const struct kern_conv_impl *const sparse_f32[][KERN_PATTERN_END] = {
+    {&kern_sparse_f32_1x1_avx2, &kern_sparse_f32_4x1_avx2, &kern_sparse_f32_8x1_avx2},
+    {&kern_sparse_f32_1x1_avx512, &kern_sparse_f32_4x1_avx512, &kern_sparse_f32_8x1_avx512},
+};
+
 void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
     if (tier < TIER_AVX2 || tier > TIER_AMX)
         return;
     const bool is_512 = tier >= TIER_AVX512VNNI;
-    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_1x1_avx512 : &kern_sparse_f32_1x1_avx2);
-    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_4x1_avx512 : &kern_sparse_f32_4x1_avx2);
-    kern_prepend(k->conv_f32, is_512 ? &kern_sparse_f32_8x1_avx512 : &kern_sparse_f32_8x1_avx2);
+    const unsigned s8 = is_512 ? 2 : tier >= TIER_AVXVNNI;
+    for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
+        kern_prepend(k->conv_s8, sparse_s8[s8][i]);
+        kern_prepend(k->conv_f32, sparse_f32[is_512][i]);
+    }
 }
