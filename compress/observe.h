@@ -20,8 +20,8 @@ typedef int (*observe_fn)(void *arg, uint32_t which, const float *values, size_t
 
 /*
  * Calls `fn` for the first `n_samples` samples (all: 0), in order, and each of the `n` tensors of the network, which are
- * activations, its input included; integers come as real values. Everything runs on the calling thread. 0, -ENOMEM, what `fn` returned,
- * COMPRESS_E_INVALID.
+ * activations, its input included; integers come as real values. Everything runs on the calling thread.
+ * 0, -ENOMEM, what `fn` returned, COMPRESS_E_INVALID.
  */
 _nodiscard_ int observe(const struct graph *graph, const int32_t *tensors, uint32_t n,
                         const struct dataset *data, size_t n_samples, enum tier tier, observe_fn fn,

@@ -197,7 +197,9 @@ static int code_data(struct buffer *b, const struct buffer *plain, const struct 
         const struct tensor *t = &graph->tensors[i];
         if (!has_data(t))
             continue;
-        size_t offset = container_const_offset(t, end), width = dtype_size(t->dtype);
+        /* Two values of four bits are one symbol. */
+        size_t width = t->dtype == DTYPE_INT4 ? 1 : dtype_size(t->dtype);
+        size_t offset = container_const_offset(t, end);
         r = coded_put_piece(b, offset - end, t->data, t->size / width, (unsigned)width);
         end = offset + t->size;
     }

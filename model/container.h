@@ -22,9 +22,10 @@ struct map;
 bool container_probe(const void *data, size_t size);
 
 /*
- * A checked view of `map`, whose data is aligned to 64 as a mapping is. The graph's constants point into it and the graph
- * takes it over (also *map becomes empty); on failure the map stays the caller's. What is coded in the file is decoded once, into memory that
- * goes with the graph. The number of allocations does not depend on the number of tensors.
+ * A checked view of `map`, whose data is aligned to 64 as a mapping is. The graph's constants point into it and the
+ * graph takes it over (also *map becomes empty); on failure the map stays the caller's. What is coded in the file
+ * is decoded once, into memory that goes with the graph. The number of allocations does not depend on the number of
+ * tensors.
  * 0, -ENOMEM, MODEL_E_INVALID (the diag says which part), MODEL_E_UNSUPPORTED (a newer version or segment encoding).
  */
 _nodiscard_ int container_read(struct map *map, struct graph **ret_graph, struct diag *diag);

@@ -27,8 +27,9 @@ static int copy_metadata(struct graph *to, const struct graph *from) {
     to->version = copy_text(to, from->version);
     to->description = copy_text(to, from->description);
     to->licence = copy_text(to, from->licence);
+    to->history = copy_text(to, from->history);
     const char **labels = graph_alloc(to, from->n_labels * sizeof(*labels));
-    if (!to->name || !to->version || !to->description || !to->licence || !labels)
+    if (!to->name || !to->version || !to->description || !to->licence || !to->history || !labels)
         return err_origin(-ENOMEM);
     for (uint32_t i = 0; i < from->n_labels; i++)
         if (!(labels[i] = copy_text(to, from->labels[i])))

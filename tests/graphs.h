@@ -46,10 +46,9 @@ static inline bool same_graph(const struct graph *a, const struct graph *b) {
     bool same = same_string(a->name, b->name) && same_string(a->version, b->version) &&
                 same_string(a->description, b->description) &&
                 same_string(a->licence, b->licence) && same_string(a->history, b->history) &&
-                a->n_labels == b->n_labels &&
-                a->n_tensors == b->n_tensors && a->n_ops == b->n_ops &&
-                a->n_inputs == b->n_inputs && a->n_outputs == b->n_outputs &&
-                same_indices(a->inputs, b->inputs, a->n_inputs) &&
+                a->n_labels == b->n_labels && a->n_tensors == b->n_tensors &&
+                a->n_ops == b->n_ops && a->n_inputs == b->n_inputs &&
+                a->n_outputs == b->n_outputs && same_indices(a->inputs, b->inputs, a->n_inputs) &&
                 same_indices(a->outputs, b->outputs, a->n_outputs);
     for (uint32_t i = 0; same && i < a->n_labels; i++)
         same = same_string(a->labels[i], b->labels[i]);
