@@ -11,6 +11,13 @@
 
 /* Puts an implementation before those of a list. */
 void kern_prepend(const struct kern_conv_impl **list, const struct kern_conv_impl *impl);
+/* The three implementations of a tier. */
+#define KERN_PREPEND_HYBRID(k, tier)                                                               \
+    do {                                                                                           \
+        kern_prepend((k)->conv_hybrid, &kern_hybrid_s8g_##tier);                                   \
+        kern_prepend((k)->conv_hybrid, &kern_hybrid_s8_##tier);                                    \
+        kern_prepend((k)->conv_hybrid, &kern_hybrid_s4_##tier);                                    \
+    } while (0)
 /* Overwrites in `k`, which holds the C reference, everything the tiers up to `tier` do better. */
 void kern_init_arch(struct kernels *k, enum tier tier);
 /* Puts the tiers' sparse products before the convolutions of `k`. */

@@ -12,7 +12,7 @@ struct conv_tile {
     int8_t *y;
     size_t out_c, channels; /* of the network; of this block, from y on */
     struct vec_out out;
-    uint32_t kind; /* enum requantize */
+    uint32_t kind; /* enum requantize; NONE: y is room for whole vectors, out_c bytes a row */
     bool may_wrap; /* VEC_MAY_WRAP somewhere */
 };
 
@@ -49,6 +49,17 @@ conv_tile_store_kind(const struct conv_tile *t, vec (*acc)[4], const unsigned ro
     }
 }
 
+static inline __attribute__((always_inline)) void conv_tile_store_sums(const struct conv_tile *t,
+                                                                       vec (*acc)[4],
+                                                                       const unsigned rows,
+                                                                       const unsigned vectors) {
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (unsigned v = 0; v < vectors; v++)
+            vec_store(t->y + (i * vectors + v) * VEC_BYTES, acc[i][v]);
+}
+
 /* Stores rows of `vectors` vectors each. */
 static inline __attribute__((always_inline)) void conv_tile_store(const struct conv_tile *t,
                                                                   vec (*acc)[4],
@@ -58,6 +69,8 @@ static inline __attribute__((always_inline)) void conv_tile_store(const struct c
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_SHALLOW);
     else if (!VEC_SHIFT_ROUNDS && t->kind == REQUANTIZE_DEEP)
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_DEEP);
+    else if (t->kind == REQUANTIZE_NONE)
+        conv_tile_store_sums(t, acc, rows, vectors);
     else
         conv_tile_store_kind(t, acc, rows, vectors, REQUANTIZE_WIDE);
 }

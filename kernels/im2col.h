@@ -38,6 +38,10 @@ static inline void im2col_copy_f32(float *dst, const float *src, size_t n, int32
         *dst++ = *src++;
 }
 
+static inline void im2col_copy_s8(int8_t *dst, const int8_t *src, size_t n, int32_t zero) {
+    memcpy(dst, src, n);
+}
+
 static inline void im2col_copy_s16(int16_t *dst, const int8_t *src, size_t n, int32_t zero) {
     for (size_t i = 0; i < n; i++)
         dst[i] = (int16_t)(src[i] - zero);
@@ -80,4 +84,5 @@ static inline void im2col_copy_s16(int16_t *dst, const int8_t *src, size_t n, in
     }
 
 IM2COL_DEFINE(f32, float, float)
+IM2COL_DEFINE(s8, int8_t, int8_t) /* zero is 0 */
 IM2COL_DEFINE(s16, int8_t, int16_t)

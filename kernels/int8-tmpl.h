@@ -48,6 +48,16 @@
  *                      sums saturated to 16 bits; lanes of `scale` in the order of the 16-bit
  *                      vectors, in each 128 bits four of one vector and four of the next,
  *   vec_flat_order     brings the bytes of a flat block into the elements' order.
+ * For float activations by integer weights (conv-hybrid-tmpl.h, conv-groups-tmpl.h)
+ *   VEC_MAX_FLOATS, VEC_MIN_FLOATS
+ *                      of two vectors of floats,
+ *   GROUPS_ROWS        rows of a tile of 2 vectors that the registers hold, at most 8,
+ *   GROUPS_OFFSET      what weights of so many bits are stored above what they are,
+ *   GROUPS_NIBBLE_ONE  what a weight of 4 bits that is 1 counts as,
+ *   vec_dot_bytes      acc + x . w: in each lane the products of four stored weights and four signed activations from
+ *                      -127 to 127, exact, modulo 2^32,
+ *   vec_dot_nibbles    two of these, of four bits each: the lower ones of w by x, to *acc, the upper ones by x_high, to
+ *                      *acc_high, which may be the same.
  * A layer with 32 registers, VEC_ROWS_1 and _2 of 12, where loads set the pace of such tiles defines
  * VEC_SLIDE (conv-s8-slide-tmpl.h).
  * A layer of vectors so wide that few channels leave them half empty defines VEC_PAIRS, half of
@@ -74,6 +84,7 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "kernels/conv-hybrid.h"
 #include "kernels/conv-shape.h"
 #include "kernels/conv-tiles.h"
 #include "kernels/fixedpoint.h"
@@ -124,6 +135,10 @@ typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
 
 #include "kernels/binary-s8-tmpl.h"
 #include "kernels/conv-s8-tmpl.h"
+
+#include "kernels/conv-hybrid-tmpl.h"
+
+#include "kernels/conv-groups-tmpl.h"
 #ifdef VEC_PAIRS
 #include "kernels/conv-s8-pairs-tmpl.h"
 #endif

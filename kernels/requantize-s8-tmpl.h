@@ -22,7 +22,8 @@ enum block_constant { BLOCK_BIAS, BLOCK_MULT, BLOCK_ODD, BLOCK_BEFORE, BLOCK_RIG
 enum requantize {
     REQUANTIZE_SHALLOW, /* right is at most SHIFT_AFTER everywhere */
     REQUANTIZE_DEEP,
-    REQUANTIZE_WIDE /* some multiplier is 1/4 or more: lane by lane */
+    REQUANTIZE_WIDE, /* some multiplier is 1/4 or more: lane by lane */
+    REQUANTIZE_NONE  /* sums stay what they are (conv-hybrid-tmpl.h) */
 };
 
 static uint32_t requantize_kind(int32_t mult, int32_t shift) {

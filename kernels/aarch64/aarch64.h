@@ -17,6 +17,8 @@ KERN_INT8_OPS(KERN_DECLARE_INT8)
 KERN_DECLARE(peak_s8, i8mm)
 extern const struct kern_conv_impl kern_conv_f32_neon, kern_depthwise_f32_neon;
 extern const struct kern_conv_impl kern_depthwise_s8_neon, kern_depthwise_s8_dotprod;
+extern const struct kern_conv_impl kern_hybrid_s8_neon, kern_hybrid_s8_dotprod, kern_hybrid_s4_neon,
+    kern_hybrid_s4_dotprod, kern_hybrid_s8g_neon, kern_hybrid_s8g_dotprod;
 extern const struct kern_conv_impl kern_conv_s8_neon, kern_conv_s8_dotprod, kern_conv_s8_i8mm;
 extern const struct kern_conv_impl kern_sparse_f32_1x1_neon, kern_sparse_f32_4x1_neon,
     kern_sparse_f32_8x1_neon;

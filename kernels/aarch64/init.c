@@ -25,6 +25,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     k->conv_f32[1] = &kern_conv_f32_neon;
     kern_prepend(k->conv_s8, &kern_depthwise_s8_neon);
     kern_prepend(k->conv_s8, &kern_conv_s8_neon);
+    KERN_PREPEND_HYBRID(k, neon);
 
     if (tier < TIER_DOTPROD)
         return;
@@ -33,6 +34,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #undef USE_DOTPROD
     kern_prepend(k->conv_s8, &kern_depthwise_s8_dotprod);
     kern_prepend(k->conv_s8, &kern_conv_s8_dotprod);
+    KERN_PREPEND_HYBRID(k, dotprod);
 
     if (tier < TIER_I8MM)
         return;

@@ -14,6 +14,11 @@
 #define VEC_LANES 4
 #define VEC_REGISTER "w"
 #define VEC_SHIFT_ROUNDS 1
+#define VEC_MAX_FLOATS(a, b) vmaxq_f32((float32x4_t)(a), (float32x4_t)(b))
+#define VEC_MIN_FLOATS(a, b) vminq_f32((float32x4_t)(a), (float32x4_t)(b))
+#define GROUPS_ROWS 4
+#define GROUPS_OFFSET(bits) 0
+#define GROUPS_NIBBLE_ONE 16 /* weights stay in the upper half of a byte */
 
 typedef int32x4_t vec;
 typedef int8_t vec_staged;

@@ -28,6 +28,7 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     k->conv_f32[1] = &kern_conv_f32_avx2;
     kern_prepend(k->conv_s8, &kern_depthwise_s8_avx2);
     kern_prepend(k->conv_s8, &kern_conv_s8_avx2);
+    KERN_PREPEND_HYBRID(k, avx2);
 
     if (tier < TIER_AVXVNNI)
         return;
@@ -37,10 +38,12 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 #undef USE_AVXVNNI
         kern_prepend(k->conv_s8, &kern_depthwise_s8_avxvnni);
         kern_prepend(k->conv_s8, &kern_conv_s8_avxvnni);
+        KERN_PREPEND_HYBRID(k, avxvnni);
         return;
     }
     kern_prepend(k->conv_s8, &kern_depthwise_s8_avx512vnni);
     kern_prepend(k->conv_s8, &kern_conv_s8_avx512vnni);
+    KERN_PREPEND_HYBRID(k, avx512vnni);
     kern_prepend(k->conv_s8, &kern_conv_pairs_s8_avx512vnni);
 #define USE_AVX512VNNI(op) k->op = kern_##op##_avx512vnni;
     KERN_INT8_OPS(USE_AVX512VNNI)

@@ -11,6 +11,10 @@
 #include <string.h>
 
 #define VEC_REGISTER "x"
+#define VEC_MAX_FLOATS(a, b) _mm256_max_ps(a, b)
+#define VEC_MIN_FLOATS(a, b) _mm256_min_ps(a, b)
+#define GROUPS_ROWS 4
+#define GROUPS_NIBBLE_ONE 1
 
 typedef __m256i vec;
 

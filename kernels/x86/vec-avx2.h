@@ -15,6 +15,8 @@
 #define VEC_ROWS_1 8
 #define VEC_ROWS_2 6
 #define VEC_BLOCK 2
+/* Of 4 bits they are the products' unsigned operand. */
+#define GROUPS_OFFSET(bits) ((bits) == 4 ? 8 : 0)
 
 typedef int16_t vec_staged;
 
@@ -27,6 +29,21 @@ static inline int32_t vec_stage_offset(int32_t in_zero) {
 
 static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
+}
+
+/* Two products of magnitudes up to 128 and numbers up to 127 fit 16 bits. */
+static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
+    const vec pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+/* So do four of weights up to 15. */
+static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
+    const vec mask = _mm256_set1_epi8(15);
+    const vec low = _mm256_maddubs_epi16(_mm256_and_si256(w, mask), x);
+    const vec high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(w, 4), mask), x_high);
+    *acc = _mm256_add_epi32(*acc,
+                            _mm256_madd_epi16(_mm256_add_epi16(low, high), _mm256_set1_epi16(1)));
 }
 
 /* Pairs come from half a block at a time, so its quarters are out of order at the end. */

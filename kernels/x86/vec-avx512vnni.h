@@ -19,6 +19,13 @@
 #define VEC_SLIDE 1
 #define VEC_REGISTER "v"
 
+#define VEC_MAX_FLOATS(a, b) _mm512_max_ps(a, b)
+#define VEC_MIN_FLOATS(a, b) _mm512_min_ps(a, b)
+#define GROUPS_ROWS 6
+/* Weights are the products' unsigned operand. */
+#define GROUPS_OFFSET(bits) ((bits) == 4 ? 8 : 128)
+#define GROUPS_NIBBLE_ONE 1
+
 typedef uint8_t vec_staged;
 typedef __m512i vec;
 
@@ -75,6 +82,17 @@ static inline vec vec_add(vec a, vec b) {
 
 static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm512_dpbusd_epi32(acc, x, w);
+}
+
+static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
+    return _mm512_dpbusd_epi32(acc, w, x);
+}
+
+static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
+    const vec mask = _mm512_set1_epi8(15);
+    *acc = _mm512_dpbusd_epi32(*acc, _mm512_and_si512(w, mask), x);
+    *acc_high =
+        _mm512_dpbusd_epi32(*acc_high, _mm512_and_si512(_mm512_srli_epi16(w, 4), mask), x_high);
 }
 
 static inline vec vec_high(vec acc, vec mult, vec odd) {

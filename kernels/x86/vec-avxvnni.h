@@ -14,6 +14,8 @@
 #define VEC_ROWS_1 8
 #define VEC_ROWS_2 6
 #define VEC_BLOCK 2
+/* Weights are the products' unsigned operand. */
+#define GROUPS_OFFSET(bits) ((bits) == 4 ? 8 : 128)
 
 typedef uint8_t vec_staged;
 
@@ -26,6 +28,17 @@ static inline int32_t vec_stage_offset(int32_t in_zero) {
 
 static inline vec vec_dot(vec acc, vec x, vec w) {
     return _mm256_dpbusd_avx_epi32(acc, x, w);
+}
+
+static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
+    return _mm256_dpbusd_avx_epi32(acc, w, x);
+}
+
+static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
+    const vec mask = _mm256_set1_epi8(15);
+    *acc = _mm256_dpbusd_avx_epi32(*acc, _mm256_and_si256(w, mask), x);
+    *acc_high =
+        _mm256_dpbusd_avx_epi32(*acc_high, _mm256_and_si256(_mm256_srli_epi16(w, 4), mask), x_high);
 }
 
 static inline size_t vec_flat_element(size_t v, size_t lane) {

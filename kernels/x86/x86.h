@@ -21,6 +21,11 @@ extern const struct kern_conv_impl kern_conv_s8_avx2, kern_conv_s8_avxvnni, kern
 extern const struct kern_conv_impl kern_depthwise_s8_avx2, kern_depthwise_s8_avxvnni,
     kern_depthwise_s8_avx512vnni;
 
+extern const struct kern_conv_impl kern_hybrid_s8_avx2, kern_hybrid_s8_avxvnni,
+    kern_hybrid_s8_avx512vnni, kern_hybrid_s4_avx2, kern_hybrid_s4_avxvnni,
+    kern_hybrid_s4_avx512vnni, kern_hybrid_s8g_avx2, kern_hybrid_s8g_avxvnni,
+    kern_hybrid_s8g_avx512vnni;
+
 #define KERN_DECLARE_AVX512(op) KERN_DECLARE(op, avx512)
 KERN_FLOAT_OPS(KERN_DECLARE_AVX512)
 #undef KERN_DECLARE_AVX512
