@@ -89,7 +89,9 @@ static int plan_matrix(struct plan *plan, struct kern_conv *p) {
     if (!kept)
         return err_origin(-ENOMEM);
     *kept = *p;
-    sparse_look(kept, weights.filter, x->dtype != DTYPE_INT8, plan->kernels->tier);
+    if (fn !=
+        STEP_CONV_HYBRID) /* has no sparse kernels, and its filter no element of whole bytes */
+        sparse_look(kept, weights.filter, x->dtype != DTYPE_INT8, plan->kernels->tier);
 
     unsigned variant = kern_conv_choose(list, kept);
     plan_note_choice(plan, list, kept, variant);
