@@ -15,6 +15,7 @@
 #include "model/graph.h"
 
 const struct pass *const pass_list[] = {
+    &pass_prune,
     &pass_quantize,
     NULL,
 };

@@ -7,4 +7,5 @@
 
 #include "compress/pass.h"
 
+extern const struct pass pass_prune;
 extern const struct pass pass_quantize;
