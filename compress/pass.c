@@ -14,11 +14,14 @@
 #include "compress/passes.h"
 #include "model/graph.h"
 
+/* clang-format off */
 const struct pass *const pass_list[] = {
     &pass_prune,
+    &pass_cluster,
     &pass_quantize,
     NULL,
 };
+/* clang-format on */
 
 const struct pass *pass_find(const char *name) {
     for (const struct pass *const *p = pass_list; *p; p++)

@@ -8,4 +8,5 @@
 #include "compress/pass.h"
 
 extern const struct pass pass_prune;
+extern const struct pass pass_cluster;
 extern const struct pass pass_quantize;
