@@ -17,6 +17,11 @@
 /* clang-format off */
 const struct pass *const pass_list[] = {
     &pass_prune,
+    &pass_svd,
+    &pass_spatial_svd,
+    &pass_channel_svd,
+    &pass_tucker,
+    &pass_separable,
     &pass_cluster,
     &pass_quantize,
     NULL,
