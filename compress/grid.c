@@ -17,7 +17,7 @@
 #define MIN_SCALE 0x1p-100F /* below it, weights count as zeros */
 
 const char *const grid_ranges[] = {"max", "mse", NULL};
-const char *const grid_roundings[] = {"nearest", "stochastic", NULL};
+const char *const grid_roundings[] = {"nearest", "stochastic", "adaptive", NULL};
 
 int grid_init(struct grid *grid, const struct graph *graph, const struct layer *layer,
               uint32_t group, int32_t min, int32_t max) {

@@ -17,7 +17,7 @@ struct layer;
 enum grid_range { GRID_MAX, GRID_MSE };
 extern const char *const grid_ranges[];
 /* How weights are rounded, in the order of grid_roundings. */
-enum grid_rounding { GRID_NEAREST, GRID_STOCHASTIC };
+enum grid_rounding { GRID_NEAREST, GRID_STOCHASTIC, GRID_ADAPTIVE };
 extern const char *const grid_roundings[];
 
 struct grid {

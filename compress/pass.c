@@ -23,6 +23,7 @@ const struct pass *const pass_list[] = {
     &pass_tucker,
     &pass_separable,
     &pass_cluster,
+    &pass_quantize_weights,
     &pass_quantize,
     NULL,
 };

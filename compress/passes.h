@@ -7,10 +7,11 @@
 
 #include "compress/pass.h"
 
-extern const struct pass pass_prune;
 extern const struct pass pass_channel_svd;
 extern const struct pass pass_cluster;
+extern const struct pass pass_prune;
 extern const struct pass pass_quantize;
+extern const struct pass pass_quantize_weights;
 extern const struct pass pass_separable;
 extern const struct pass pass_spatial_svd;
 extern const struct pass pass_svd;

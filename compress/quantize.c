@@ -6,14 +6,18 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "compress/bias-correction.h"
 #include "compress/calibrate.h"
 #include "compress/dataset.h"
 #include "compress/grid.h"
+#include "compress/moments.h"
 #include "compress/passes.h"
 #include "compress/quantize-plan.h"
+#include "compress/rounding.h"
 #include "model/graph-edit.h"
 #include "model/graph.h"
 
@@ -25,10 +29,9 @@ struct quantize_options {
     struct pass_scope scope;
     int calibration;
     double percentile;
-    uint32_t samples;
     int granularity; /* 0: tensor, 1: channel */
-    int weights;     /* enum grid_range */
-    int rounding;    /* enum grid_rounding */
+    bool bias_correction;
+    struct rounding_options rounding;
     int io;
 };
 
@@ -42,14 +45,11 @@ static const struct pass_field fields[] = {
      "squared error), kl (least loss of information, as TensorRT)"},
     {"percentile", FIELD_NUMBER, offsetof(struct quantize_options, percentile), 50, 100, 99.99,
      NULL, "with calibration percentile: values beyond it are clipped, at either end"},
-    {"samples", FIELD_COUNT, offsetof(struct quantize_options, samples), 1, 1e6, 512, NULL,
-     "of the calibration data, from its beginning"},
     {"granularity", FIELD_CHOICE, offsetof(struct quantize_options, granularity), 0, 0, 1,
      granularities, "weights that share a scale: tensor (a layer), channel (an output channel)"},
-    {"weights", FIELD_CHOICE, offsetof(struct quantize_options, weights), 0, 0, GRID_MAX,
-     grid_ranges, "scale of weights: max (none is clipped), mse (least squared error)"},
-    {"rounding", FIELD_CHOICE, offsetof(struct quantize_options, rounding), 0, 0, GRID_NEAREST,
-     grid_roundings, "of weights: nearest, stochastic"},
+    ROUNDING_FIELDS(quantize_options, rounding, GRID_MAX),
+    {"bias_correction", FIELD_FLAG, offsetof(struct quantize_options, bias_correction), 0, 0, false,
+     NULL, "biases make up for what quantization does to the mean results of the layers"},
     {"io", FIELD_CHOICE, offsetof(struct quantize_options, io), 0, 0, IO_INT8, io_forms,
      "inputs and outputs of the network: int8 (callers may still hand over FP32, which is "
      "converted), "
@@ -60,8 +60,10 @@ static const struct pass_field fields[] = {
 struct quantizer {
     struct pass_context *context;
     const struct quantize_options *options;
-    const struct layers *layers;
+    struct layers *layers;
     struct quantize_plan plan;
+    struct moments *moments; /* of the layers' inputs, or NULL */
+    double *means;           /* of the layers' results, or NULL */
 };
 
 static const struct layer *layer_of(const struct quantizer *q, uint32_t op) {
@@ -80,13 +82,6 @@ static void fit_biases(struct grid *grid, const float *bias, float in_scale) {
         float *scale = &grid->scales[grid_scale_index(grid, c, 0)];
         *scale = fmaxf(*scale, least);
     }
-}
-
-static void round_weights(struct quantizer *q, struct grid *grid) {
-    if (q->options->rounding == GRID_STOCHASTIC)
-        grid_round_stochastic(grid, &q->context->random);
-    else
-        grid_round_nearest(grid);
 }
 
 static int add_const(struct graph *graph, const struct tensor *like, enum dtype dtype,
@@ -140,15 +135,18 @@ static int quantize_layer(void *arg, uint32_t op, int32_t *inputs) {
     struct graph *graph = q->context->graph;
     const struct layer *layer = layer_of(q, op);
     float in_scale = q->plan.affine[graph->ops[op].inputs[0]].scale;
+    const struct rounding_options *rounding = &q->options->rounding;
+    const struct moments *moments = q->moments ? &q->moments[layer - q->layers->items] : NULL;
     _cleanup_(grid_deinit) struct grid grid = {0};
     int r = grid_init(&grid, graph, layer, q->options->granularity ? layer->depth : 0, -127, 127);
     if (r)
         return r;
-    grid_choose_scales(&grid, (enum grid_range)q->options->weights);
+    grid_choose_scales(&grid, (enum grid_range)rounding->weights);
     if (layer->bias != GRAPH_NONE)
         fit_biases(&grid, layer_bias(graph, layer)->data, in_scale);
-    round_weights(q, &grid);
-    r = put_weights(graph, layer, &grid, &inputs[1]);
+    r = rounding_apply(q->context, &grid, rounding, moments);
+    if (r == 0)
+        r = put_weights(graph, layer, &grid, &inputs[1]);
     if (r == 0 && layer->bias != GRAPH_NONE)
         r = put_bias(graph, layer, &grid, in_scale, &inputs[2]);
     return r;
@@ -167,7 +165,7 @@ static int observe_ranges(struct quantizer *q) {
     uint32_t n = quantize_plan_observed(&q->plan, graph, tensors);
     struct calibrate_options options = {.method = o->calibration,
                                         .percentile = o->percentile,
-                                        .samples = o->samples,
+                                        .samples = o->rounding.samples,
                                         .levels = 256};
     int r = calibrate(context, tensors, n, &options, ranges);
     for (uint32_t i = 0; i < n && r == 0; i++)
@@ -184,10 +182,39 @@ static int check_result(struct pass_context *context) {
 static void summarize(struct quantizer *q, uint32_t n_all) {
     snprintf(
         q->context->summary, sizeof(q->context->summary),
-        "%u of %u layers in int8, weights per %s rounded %s, activations by %s over %u samples",
+        "%u of %u layers in int8, weights per %s rounded %s, activations by %s over %u samples%s",
         q->layers->n, n_all, granularities[q->options->granularity],
-        grid_roundings[q->options->rounding], calibrate_methods[q->options->calibration],
-        (unsigned)MIN(q->options->samples, q->context->calibration->n));
+        grid_roundings[q->options->rounding.rounding], calibrate_methods[q->options->calibration],
+        (unsigned)MIN(q->options->rounding.samples, q->context->calibration->n),
+        q->means ? ", biases corrected" : "");
+}
+
+/* What has to be known of the float network. */
+static int look_at_float(struct quantizer *q) {
+    const struct quantize_options *o = q->options;
+    int r = quantize_plan_init(&q->plan, q->context->graph, q->layers);
+    if (r == 0)
+        r = observe_ranges(q);
+    if (r == 0)
+        r = rounding_prepare(q->context, q->layers, &o->rounding, &q->moments);
+    if (r == 0 && o->bias_correction)
+        r = bias_expected(q->context, q->layers, o->rounding.samples, &q->means);
+    return r;
+}
+
+static int make_int8(struct quantizer *q) {
+    struct pass_context *context = q->context;
+    struct quantize_build build = {
+        .plan = &q->plan, .io_int8 = q->options->io == IO_INT8, .layer = quantize_layer, .arg = q};
+    quantize_plan_scales(&q->plan, context->graph);
+    int r = quantize_rebuild(context->graph, &build);
+    if (r == 0)
+        r = graph_sweep(context->graph);
+    if (r == 0)
+        r = check_result(context);
+    if (r == 0 && q->means)
+        r = bias_correct(context, q->layers, q->options->rounding.samples, q->means);
+    return r;
 }
 
 static int run(struct pass_context *context, const void *arg) {
@@ -201,22 +228,15 @@ static int run(struct pass_context *context, const void *arg) {
         r = layers_find(context->graph, &all);
     if (r == 0)
         r = pass_layers(context, &options->scope, layer_is_float, "a float layer", &layers);
-    if (r == 0)
-        r = quantize_plan_init(&q.plan, context->graph, &layers);
-    if (r == 0)
-        r = observe_ranges(&q);
     if (r)
         return r;
-    quantize_plan_scales(&q.plan, context->graph);
-    struct quantize_build build = {
-        .plan = &q.plan, .io_int8 = options->io == IO_INT8, .layer = quantize_layer, .arg = &q};
-    r = quantize_rebuild(context->graph, &build);
+    r = look_at_float(&q);
     if (r == 0)
-        r = graph_sweep(context->graph);
-    if (r == 0)
-        r = check_result(context);
+        r = make_int8(&q);
     if (r == 0)
         summarize(&q, all.n);
+    moments_free(q.moments, layers.n);
+    free(q.means);
     return r;
 }
 
