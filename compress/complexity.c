@@ -110,13 +110,13 @@ cJSON *complexity_to_json(const struct complexity *c, size_t file_bytes,
                           const struct image *image) {
     cJSON *d = cJSON_CreateObject();
     cJSON_AddNumberToObject(d, "parameters", (double)c->parameters);
-    cJSON_AddNumberToObject(d, "non_zeros", (double)c->non_zeros);
+    cJSON_AddNumberToObject(d, "nonZeros", (double)c->non_zeros);
     cJSON_AddNumberToObject(d, "bits", (double)c->bits);
     cJSON_AddNumberToObject(d, "macs", (double)c->macs);
-    cJSON_AddNumberToObject(d, "effective_macs", (double)c->effective_macs);
-    cJSON_AddNumberToObject(d, "file_bytes", (double)file_bytes);
-    cJSON_AddNumberToObject(d, "image_bytes", (double)image_bytes(image));
-    cJSON_AddNumberToObject(d, "arena_bytes", (double)image_arena_bytes(image));
-    cJSON_AddNumberToObject(d, "state_bytes", (double)image_state_bytes(image));
+    cJSON_AddNumberToObject(d, "effectiveMacs", (double)c->effective_macs);
+    cJSON_AddNumberToObject(d, "bytes", (double)file_bytes);
+    cJSON_AddNumberToObject(d, "imageBytes", (double)image_bytes(image));
+    cJSON_AddNumberToObject(d, "arenaBytes", (double)image_arena_bytes(image));
+    cJSON_AddNumberToObject(d, "stateBytes", (double)image_state_bytes(image));
     return d;
 }

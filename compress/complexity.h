@@ -35,7 +35,7 @@ uint64_t complexity_non_zeros(const struct tensor *tensor);
 _nodiscard_ int complexity_file_bytes(const struct graph *graph, size_t *ret_bytes,
                                       struct diag *diag);
 
-/* {"parameters", "non_zeros", "bits", "macs", "effective_macs", "file_bytes", "image_bytes", "arena_bytes",
- * "state_bytes"}. NULL where there is no memory. */
+/* {"parameters", "nonZeros", "bits", "macs", "effectiveMacs", "bytes" of the file, "imageBytes", "arenaBytes",
+ * "stateBytes"}. NULL where there is no memory. */
 struct cJSON *complexity_to_json(const struct complexity *c, size_t file_bytes,
                                  const struct image *image);

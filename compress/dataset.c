@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/arith.h"
@@ -102,4 +104,37 @@ double dataset_target(const struct dataset *dataset, size_t i) {
     if (y->dtype == DTYPE_FP64)
         return ((const double *)y->data)[i];
     return (double)dataset_label(dataset, i);
+}
+
+/* Those of `n` parts of an array, one after the other. */
+static int take_parts(const struct npy *from, size_t n_parts, const size_t *parts, size_t n,
+                      struct npy *ret) {
+    size_t size = from->size / n_parts;
+    uint8_t *data = malloc(n * size);
+    if (!data)
+        return err_origin(-ENOMEM);
+    for (size_t i = 0; i < n; i++)
+        memcpy(data + i * size, (const uint8_t *)from->data + parts[i] * size, size);
+    *ret = (struct npy){.dtype = from->dtype, .n_dims = from->n_dims, .data = data, .owned = data};
+    memcpy(ret->dims, from->dims, sizeof(ret->dims));
+    ret->dims[0] = n;
+    ret->n = from->n / n_parts * n;
+    ret->size = n * size;
+    return 0;
+}
+
+int dataset_take(const struct dataset *dataset, const size_t *samples, size_t n,
+                 struct dataset *ret_dataset) {
+    struct dataset d = {.path = dataset->path, .n = n, .per_sample = dataset->per_sample};
+    int r = take_parts(&dataset->x, dataset->n, samples, n, &d.x);
+    /* Labels that do not belong to the samples one by one are left out: who needs them says so. */
+    d.has_y = dataset->has_y && dataset->y.n % dataset->n == 0;
+    if (r == 0 && d.has_y)
+        r = take_parts(&dataset->y, dataset->n, samples, n, &d.y);
+    if (r) {
+        dataset_deinit(&d);
+        return r;
+    }
+    *ret_dataset = d;
+    return 0;
 }

@@ -40,3 +40,7 @@ _nodiscard_ int dataset_input(const struct dataset *dataset, size_t i, const str
 /* Element i of y: an integer array as a class, any array as a real value. */
 int64_t dataset_label(const struct dataset *dataset, size_t i);
 double dataset_target(const struct dataset *dataset, size_t i);
+
+/* The samples of these numbers, in this order, in memory of its own; the path stays the whole one's. -ENOMEM. */
+_nodiscard_ int dataset_take(const struct dataset *dataset, const size_t *samples, size_t n,
+                             struct dataset *ret_dataset);

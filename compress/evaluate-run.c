@@ -134,10 +134,10 @@ static void add_top1(cJSON *d, const struct evaluation *e) {
     cJSON_AddNumberToObject(d, "correct", (double)e->confusion.correct);
     cJSON_AddNumberToObject(d, "accuracy", e->score);
     add_interval(d, "interval", &e->interval);
-    cJSON_AddNumberToObject(d, "macro_f1", e->macro_f1);
+    cJSON_AddNumberToObject(d, "macroF1", e->macro_f1);
     if (!e->top_k)
         return;
-    cJSON *top = cJSON_AddObjectToObject(d, "top_k");
+    cJSON *top = cJSON_AddObjectToObject(d, "topK");
     cJSON_AddNumberToObject(top, "k", e->top_k);
     cJSON_AddNumberToObject(top, "correct", (double)e->top_correct);
     cJSON_AddNumberToObject(top, "accuracy", (double)e->top_correct / (double)e->n);

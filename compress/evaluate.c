@@ -165,10 +165,6 @@ static int fill_top1(struct evaluation *e, const struct port *output, const uint
         e->samples[i] = is == said;
         e->top_correct += score_rank(output->dtype, values, n_classes, is) < e->top_k;
     }
-    e->score = (double)e->confusion.correct / (double)e->n;
-    e->interval = interval_proportion(e->confusion.correct, e->n);
-    e->top_interval = interval_proportion(e->top_correct, e->n);
-    e->macro_f1 = macro_f1(&e->confusion);
     return r;
 }
 
@@ -225,14 +221,7 @@ static int squared_errors(const struct port *input, const struct port *output,
 
 static int fill_mse(struct evaluation *e, const struct port *input, const struct port *output,
                     const uint8_t *outputs, const struct dataset *data) {
-    int r = squared_errors(input, output, outputs, data, has_targets(output, data), e->samples);
-    if (r)
-        return r;
-    for (size_t i = 0; i < e->n; i++)
-        e->score += e->samples[i] / (double)e->n;
-    e->interval = interval_mean(e->samples, e->n);
-    e->interval.low = fmax(e->interval.low, 0);
-    return 0;
+    return squared_errors(input, output, outputs, data, has_targets(output, data), e->samples);
 }
 
 /* How much each sample looks positive: the only or second output, or the error of an autoencoder. */
@@ -250,8 +239,8 @@ static int auc_scores(const struct port *input, const struct port *output, const
     return r;
 }
 
-static int fill_auc(struct evaluation *e, const struct port *input, const struct port *output,
-                    const uint8_t *outputs, const struct dataset *data) {
+static int fill_auc(struct evaluation *e, double *ret_auc, const struct port *input,
+                    const struct port *output, const uint8_t *outputs, const struct dataset *data) {
     size_t *order = malloc(e->n * sizeof(*order));
     e->positive = malloc(e->n);
     int r = order && e->positive ? auc_scores(input, output, outputs, data, e->samples)
@@ -260,23 +249,43 @@ static int fill_auc(struct evaluation *e, const struct port *input, const struct
         e->positive[i] = dataset_label(data, i) != 0;
         e->n_positive += e->positive[i];
     }
-    if (r == 0) {
-        e->score = score_auc(e->samples, e->positive, e->n, order);
-        e->interval = interval_auc(e->score, e->n_positive, e->n - e->n_positive);
-    }
+    if (r == 0)
+        *ret_auc = score_auc(e->samples, e->positive, e->n, order);
     free(order);
     return r;
 }
 
-static int fill(struct evaluation *e, const struct port *input, const struct port *output,
-                const void *outputs, const struct dataset *data) {
+void evaluation_summarize(struct evaluation *e, double mean_auc) {
+    switch (e->metric) {
+    case METRIC_TOP1:
+        e->score = (double)e->confusion.correct / (double)e->n;
+        e->interval = interval_proportion(e->confusion.correct, e->n);
+        e->top_interval = interval_proportion(e->top_correct, e->n);
+        e->macro_f1 = macro_f1(&e->confusion);
+        break;
+    case METRIC_AUC:
+        e->score = mean_auc;
+        e->interval = interval_auc(e->score, e->n_positive, e->n - e->n_positive);
+        break;
+    case METRIC_MSE:
+        e->score = 0;
+        for (size_t i = 0; i < e->n; i++)
+            e->score += e->samples[i] / (double)e->n;
+        e->interval = interval_mean(e->samples, e->n);
+        e->interval.low = fmax(e->interval.low, 0);
+        break;
+    }
+}
+
+static int fill(struct evaluation *e, double *ret_auc, const struct port *input,
+                const struct port *output, const void *outputs, const struct dataset *data) {
     if (!e->samples)
         return err_origin(-ENOMEM);
     switch (e->metric) {
     case METRIC_TOP1:
         return fill_top1(e, output, outputs, data);
     case METRIC_AUC:
-        return fill_auc(e, input, output, outputs, data);
+        return fill_auc(e, ret_auc, input, output, outputs, data);
     case METRIC_MSE:
         return fill_mse(e, input, output, outputs, data);
     }
@@ -295,11 +304,13 @@ int evaluate_outputs(const struct port *input, const struct port *output, const 
         .samples = malloc(data->n * sizeof(*e.samples)),
         .top_k = options->metric == METRIC_TOP1 ? options->top_k : 0,
     };
-    r = fill(&e, input, output, outputs, data);
+    double auc = NAN;
+    r = fill(&e, &auc, input, output, outputs, data);
     if (r) {
         evaluation_deinit(&e);
         return diag_set(diag, r, "the outputs cannot be compared: %s", strerror(-r));
     }
+    evaluation_summarize(&e, auc);
     *ret_evaluation = e;
     return 0;
 }

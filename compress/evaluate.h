@@ -74,6 +74,10 @@ _nodiscard_ int evaluate_graph(const struct graph *graph, enum tier tier,
                                const struct dataset *data, const struct evaluate_options *options,
                                struct evaluation *ret_evaluation, struct diag *diag);
 
+/* Fills in score, interval and macro_f1 from the samples and counts that are there, put together from several parts; an
+ * AUC, which cannot be, is `mean_auc`. For crossval.c. */
+void evaluation_summarize(struct evaluation *e, double mean_auc);
+
 struct comparison {
     double difference; /* the first one's score minus the second one's */
     struct interval interval;
@@ -86,7 +90,7 @@ _nodiscard_ int evaluation_compare(const struct evaluation *first, const struct 
 /* How much worse `other` is: percentage points of accuracy or of AUC, per cent of the mean squared error. */
 double evaluation_drop(const struct evaluation *base, const struct evaluation *other);
 
-/* {"metric", "n", <metric's name or "accuracy">, "interval": [low, high], …}: for top1 also "correct", "macro_f1",
- * "top_k", "classes", "confusion". `labels` may be NULL. NULL where there is no memory. */
+/* {"metric", "n", <metric's name or "accuracy">, "interval": [low, high], …}: for top1 also "correct", "macroF1",
+ * "topK", "classes", "confusion". `labels` may be NULL. NULL where there is no memory. */
 struct cJSON *evaluation_to_json(const struct evaluation *e, const char *const *labels,
                                  uint32_t n_labels);

@@ -36,12 +36,16 @@ struct sweep {
     struct diag diag;
 };
 
-uint32_t sweep_batch_of(const struct sweep_network *network) {
-    size_t bytes = 1 + network->input->size;
+uint32_t sweep_batch_of(size_t bytes_per_item, uint32_t max_batch) {
+    size_t batch = MIN(SWEEP_BATCH_BYTES / MAX(bytes_per_item, (size_t)1), (size_t)SWEEP_MAX_BATCH);
+    return MAX(1U, MIN((uint32_t)batch, max_batch));
+}
+
+static uint32_t network_batch(const struct sweep_network *network) {
+    size_t bytes = network->input->size;
     for (uint32_t i = 0; i < network->n_outputs; i++)
         bytes += network->outputs[i].size;
-    size_t batch = MIN(SWEEP_BATCH_BYTES / bytes, (size_t)SWEEP_MAX_BATCH);
-    return MAX(1U, MIN((uint32_t)batch, network->max_batch));
+    return sweep_batch_of(bytes, network->max_batch);
 }
 
 /* Takes the next batch; 0 where there is none. */
@@ -156,7 +160,7 @@ int sweep_dataset(const struct sweep_network *network, const struct dataset *dat
     struct sweep s = {
         .network = network,
         .data = data,
-        .batch = sweep_batch_of(network),
+        .batch = network_batch(network),
         .outputs = ret_outputs,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,

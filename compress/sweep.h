@@ -31,8 +31,9 @@ struct sweep_network {
 /* On the caller's thread, several times a second. */
 typedef void (*sweep_progress_fn)(void *arg, size_t done);
 
-/* How many items of one input and output to send at a time: enough to hide the cost of a call, below a megabyte. */
-uint32_t sweep_batch_of(const struct sweep_network *network);
+/* How many items of so many bytes, inputs and outputs, to send at a time: enough to hide the cost of a call, below a
+ * megabyte. */
+uint32_t sweep_batch_of(size_t bytes_per_item, uint32_t max_batch);
 /*
  * ret_outputs: data->n values of the first output. The data set fits the network. `threads` is how many at most, 0: as
  * many as this process may use. `progress` may be NULL. 0, a negative errno, COMPRESS_E_INVALID where a lane failed.

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What the parts of `edgectl eval` share: the network, the data set and the outputs. One thread.
+ * What the parts of `edgectl eval` share: what was asked, and what was found out. One thread.
  */
 
 #include <stdbool.h>
@@ -10,44 +10,41 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "base/npy.h"
 #include "client/edgectl/source.h"
+#include "compress/complexity.h"
+#include "compress/crossval.h"
+#include "compress/dataset.h"
+#include "compress/energy.h"
+#include "compress/evaluate.h"
+#include "compress/latency.h"
 
-struct cJSON;
 struct ctl;
-
-enum {
-    EVAL_E_INVALID = 1, /* the data set does not fit; the diag says why */
-};
-
-enum metric {
-    METRIC_TOP1,
-    METRIC_AUC,
-    METRIC_MSE,
-};
+struct graph;
 
 struct eval {
+    const char *data_path, *recipe_path;
+    struct evaluate_options options;
+    uint32_t folds, seed;
+
     struct source *source;
-    enum metric metric;
-    const char *data;
-    struct npy x, y;
-    bool has_y;
-    size_t n;         /* samples */
-    uint8_t *outputs; /* n values of the first output */
-    double seconds;
+    struct dataset data;
+    struct evaluation result;
+    double seconds; /* of the evaluation */
+
+    /* Of a file without a recipe */
+    bool measured;
+    size_t file_bytes;
+    struct complexity complexity;
+    struct latency latency;
+    bool has_energy;
+    char sensor[128];
+    struct energy energy;
+
+    struct crossval *crossval; /* NULL: not asked for */
+    struct crossval_options crossval_options;
 };
 
-/* Reads x.npy and y.npy and checks that they fit the network and the metric. 0, a negative errno, EVAL_E_INVALID. */
-_nodiscard_ int eval_read_x(struct eval *e, struct diag *diag);
-_nodiscard_ int eval_read_y(struct eval *e, struct diag *diag);
-/* Element i of y: an integer array as a class, any array as a real value. */
-int64_t eval_label(const struct eval *e, size_t i);
-double eval_target(const struct eval *e, size_t i);
-/* The first output of sample i. */
-const void *eval_output(const struct eval *e, size_t i);
-
-/* A document with what every metric says. */
-struct cJSON *eval_document(const struct eval *e, const char *metric);
-/* The metrics other than top1: compute and print. Exit codes. */
-int eval_auc(const struct ctl *ctl, const struct eval *e);
-int eval_mse(const struct ctl *ctl, const struct eval *e);
+/* What only a network in this process has: complexity, latency, energy. 0; else the diag says why. */
+_nodiscard_ int eval_measure(struct eval *e, const char *path, struct diag *diag);
+/* Prints the result as tables or as a document. Exit code. */
+int eval_print(const struct ctl *ctl, const struct eval *e);

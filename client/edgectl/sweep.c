@@ -1,182 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches handed to threads, one lane each. The lock guards what is shared; the caller's thread shows the progress.
+ * A source's lanes as those of a network that compress/sweep.h runs.
  */
 
 #include "client/edgectl/sweep.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "base/error.h"
 #include "client/edgectl/progress.h"
+#include "compress/dataset.h"
+#include "compress/sweep.h"
 
-#define SWEEP_MAX_LANES 16
-#define SWEEP_MAX_BATCH 64
-#define SWEEP_BATCH_BYTES ((size_t)1 << 20)
-#define SWEEP_TICK_NS 100000000
+static int open_lane(void *arg, void **ret_lane, struct diag *diag) {
+    struct lane *lane;
+    int r = lane_new(arg, false, &lane, diag);
+    if (r == 0)
+        *ret_lane = lane;
+    return r;
+}
 
-struct sweep {
-    struct source *source; /* read only while threads run */
-    enum dtype dtype;
-    const uint8_t *x;
-    size_t n, sample_elements;
-    uint32_t batch;
-    uint8_t *outputs;
+static int run_lane(void *lane, uint32_t batch, const void *const *inputs, void *const *outputs,
+                    struct diag *diag) {
+    return lane_run(lane, batch, inputs, outputs, diag);
+}
 
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t next, done;  /* samples handed out, and finished */
-    unsigned n_running; /* threads */
-    int err;            /* the first failure stops all */
-    struct diag diag;
-};
+static void close_lane(void *lane) {
+    lane_free(lane);
+}
+
+static struct sweep_network describe(struct source *source) {
+    return (struct sweep_network){
+        .input = &source->inputs[0],
+        .outputs = source->outputs,
+        .n_outputs = source->n_outputs,
+        .max_batch = source->max_batch,
+        .lane_new = open_lane,
+        .lane_run = run_lane,
+        .lane_free = close_lane,
+        .arg = source,
+    };
+}
+
+static void show(void *arg, size_t done) {
+    progress_update(arg, done);
+}
 
 uint32_t sweep_batch(const struct source *source) {
-    size_t bytes = 1;
+    size_t bytes = 0;
     for (uint32_t i = 0; i < source->n_inputs; i++)
         bytes += source->inputs[i].size;
     for (uint32_t i = 0; i < source->n_outputs; i++)
         bytes += source->outputs[i].size;
-    size_t batch = MIN(SWEEP_BATCH_BYTES / bytes, (size_t)SWEEP_MAX_BATCH);
-    return MAX(1U, MIN((uint32_t)batch, source->max_batch));
+    return sweep_batch_of(bytes, source->max_batch);
 }
 
-/* Takes the next batch; 0 where there is none. */
-static uint32_t take(struct sweep *s, size_t *ret_first) {
-    pthread_mutex_lock(&s->lock);
-    uint32_t count = s->err ? 0 : (uint32_t)MIN((size_t)s->batch, s->n - s->next);
-    *ret_first = s->next;
-    s->next += count;
-    pthread_mutex_unlock(&s->lock);
-    return count;
-}
-
-static void report(struct sweep *s, uint32_t count, int err, const struct diag *diag) {
-    pthread_mutex_lock(&s->lock);
-    s->done += count;
-    if (err && !s->err) {
-        s->err = err;
-        s->diag = *diag;
-    }
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static int run_batch(struct sweep *s, struct lane *lane, size_t first, uint32_t count, void *values,
-                     void *const *scratch, struct diag *diag) {
-    const struct source *source = s->source;
-    const uint8_t *x = s->x + first * s->sample_elements * dtype_size(s->dtype);
-    int r = port_quantize(&source->inputs[0], s->dtype, x, count * s->sample_elements, values);
-    if (r)
-        return diag_set(diag, SWEEP_E_FAILED, "%s samples cannot be converted to %s",
-                        dtype_name(s->dtype), dtype_name(source->inputs[0].dtype));
-    void *outputs[GRAPH_MAX_IO];
-    for (uint32_t i = 0; i < source->n_outputs; i++)
-        outputs[i] = scratch[i];
-    r = lane_run(lane, count, (const void *const[]){values}, outputs, diag);
-    if (!r)
-        memcpy(s->outputs + first * source->outputs[0].size, scratch[0],
-               count * source->outputs[0].size);
+int sweep_run(struct source *source, const struct dataset *data, void *ret_outputs,
+              struct diag *diag) {
+    const struct sweep_network network = describe(source);
+    struct progress progress;
+    progress_init(&progress, "eval", data->n);
+    int r = sweep_dataset(&network, data, 0, show, &progress, ret_outputs, diag);
+    progress_end(&progress);
     return r;
-}
-
-static int run_lane(struct sweep *s, struct diag *diag) {
-    const struct source *source = s->source;
-    _cleanup_(lane_freep) struct lane *lane = NULL;
-    int r = lane_new(s->source, false, &lane, diag);
-    if (r)
-        return r;
-    void *values = malloc(s->batch * source->inputs[0].size);
-    void *scratch[GRAPH_MAX_IO] = {NULL};
-    bool complete = values != NULL;
-    for (uint32_t i = 0; i < source->n_outputs; i++) {
-        scratch[i] = malloc(s->batch * source->outputs[i].size);
-        complete = complete && scratch[i];
-    }
-    if (!complete)
-        r = diag_set(diag, err_origin(-ENOMEM), "out of memory");
-    size_t first;
-    for (uint32_t count; !r && (count = take(s, &first)) > 0;) {
-        r = run_batch(s, lane, first, count, values, scratch, diag);
-        report(s, r ? 0 : count, 0, NULL);
-    }
-    free(values);
-    for (uint32_t i = 0; i < source->n_outputs; i++)
-        free(scratch[i]);
-    return r;
-}
-
-static void *thread_main(void *data) {
-    struct sweep *s = data;
-    struct diag diag = {0};
-    int r = run_lane(s, &diag);
-    report(s, 0, r, &diag);
-    pthread_mutex_lock(&s->lock);
-    s->n_running--;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
-/* Shows the progress until the last thread has finished. */
-static void wait_all(struct sweep *s, struct progress *progress) {
-    pthread_mutex_lock(&s->lock);
-    while (s->n_running) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += SWEEP_TICK_NS;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&s->changed, &s->lock, &until);
-        progress_update(progress, s->done);
-    }
-    pthread_mutex_unlock(&s->lock);
-    progress_end(progress);
-}
-
-static unsigned count_lanes(size_t n, uint32_t batch) {
-    cpu_set_t cpus;
-    unsigned lanes = 1;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-        lanes = (unsigned)CPU_COUNT(&cpus);
-    size_t batches = (n + batch - 1) / batch;
-    return (unsigned)MIN((size_t)MIN(lanes, (unsigned)SWEEP_MAX_LANES), batches);
-}
-
-int sweep_run(struct source *source, enum dtype dtype, const void *x, size_t n,
-              struct progress *progress, void *ret_outputs, struct diag *diag) {
-    struct sweep s = {
-        .source = source,
-        .dtype = dtype,
-        .x = x,
-        .n = n,
-        .sample_elements = port_elements(&source->inputs[0]),
-        .batch = sweep_batch(source),
-        .outputs = ret_outputs,
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .changed = PTHREAD_COND_INITIALIZER,
-    };
-    pthread_t threads[SWEEP_MAX_LANES];
-    unsigned wanted = count_lanes(n, s.batch), started = 0;
-    pthread_mutex_lock(&s.lock);
-    while (started < wanted && pthread_create(&threads[started], NULL, thread_main, &s) == 0)
-        started++;
-    s.n_running = started;
-    pthread_mutex_unlock(&s.lock);
-    if (!started)
-        return diag_set(diag, err_origin(-EAGAIN), "cannot start a thread");
-    wait_all(&s, progress);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    if (!s.err)
-        return 0;
-    *diag = s.diag;
-    return s.err < 0 ? s.err : SWEEP_E_FAILED;
 }

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,9 @@ static const struct {
     {{"eval", "x"}, "--data DIR is missing"},
     {{"eval", "x", "--data", "", "y"}, "--data: an empty value"},
     {{"eval", "x", "--data", "y", "--metric", "f2"}, "none of top1, auc, mse"},
+    {{"eval", "x", "--data", "y", "--top-k", "0"}, "--top-k: '0' is not a whole number from 1"},
+    {{"eval", "x", "--data", "y", "--folds", "1"}, "--folds: '1' is not a whole number from 2"},
+    {{"eval", "x", "--data", "y", "--recipe", "z"}, "--recipe takes a file"},
     {{"bench", "x", "--duration", "-1"}, "--duration"},
     {{"bench", "x", "--duration", "nan"}, "--duration"},
     {{"bench", "x", "--batch", "4097"}, "from 1 to 4096"},
@@ -456,11 +460,31 @@ START_TEST(test_eval) {
         diagonal += cJSON_GetArrayItem(cJSON_GetArrayItem(confusion, k), k)->valuedouble;
     ck_assert(diagonal == correct);
     ck_assert(number_of(first_of(d, "classes"), "support") == 10);
+    const cJSON *interval = cJSON_GetObjectItem(d, "interval");
+    ck_assert(cJSON_GetArrayItem(interval, 0)->valuedouble < correct / N);
+    ck_assert(cJSON_GetArrayItem(interval, 1)->valuedouble > correct / N);
+    ck_assert(number_of(d, "macroF1") >= 0 && number_of(d, "macroF1") <= 1);
+    const cJSON *complexity = cJSON_GetObjectItem(d, "complexity");
+    ck_assert(number_of(complexity, "parameters") == 266610);
+    ck_assert(number_of(complexity, "macs") == 266200);
+    ck_assert(number_of(complexity, "bytes") > 100000);
+    ck_assert(number_of(cJSON_GetObjectItem(d, "latency"), "p50_us") > 0);
+    ck_assert_ptr_nonnull(cJSON_GetObjectItem(d, "energy"));
     cJSON_Delete(d);
 
     write_npy("y.npy", DTYPE_UINT8, (size_t[]){N}, 1, narrow, N);
-    d = edgectl_json("eval", file, "--local", "--data", spawn_dir, NULL);
+    d = edgectl_json("eval", file, "--local", "--data", spawn_dir, "--top-k", "10", NULL);
     ck_assert(number_of(d, "correct") == correct);
+    ck_assert(number_of(cJSON_GetObjectItem(d, "topK"), "correct") == N);
+    cJSON_Delete(d);
+
+    /* What a recipe of no steps makes is the network itself, in every fold. */
+    const char *recipe = spawn_write("recipe.json", "{\"steps\":[]}", 12);
+    d = edgectl_json("eval", file, "--data", spawn_dir, "--recipe", recipe, "--folds", "4", NULL);
+    ck_assert(number_of(d, "correct") == correct);
+    const cJSON *folds = cJSON_GetObjectItem(d, "crossValidation");
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(folds, "scores")), 4);
+    ck_assert(fabs(number_of(folds, "mean") - correct / N) < 1e-9);
     cJSON_Delete(d);
 
     narrow[7] = 10;
