@@ -59,10 +59,15 @@ void axis_log(struct axis *axis, double low, double high, unsigned max_ticks, bo
 }
 
 void axis_sizes(struct axis *axis, double low, double high, unsigned max_ticks, bool decimal) {
-    if (low > 0 && high > 8 * low)
+    double unit = decimal || high < 1024 ? 1 : high < 1048576 ? 1024 : 1048576;
+    if (low > 0 && high > 8 * low) {
         axis_log(axis, low / 1.3, high * 1.3, max_ticks, decimal);
-    else
-        axis_linear(axis, 0, high > 0 ? high * 1.08 : 1, max_ticks);
+        return;
+    }
+    axis_linear(axis, 0, high > 0 ? high / unit * 1.08 : 1, max_ticks);
+    axis->high *= unit;
+    for (unsigned i = 0; i < axis->n_ticks; i++)
+        axis->ticks[i] *= unit;
 }
 
 double axis_at(const struct axis *axis, double value) {

@@ -40,7 +40,7 @@ const char report_style[] =
     ".multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(220px,100%),1fr));"
     "gap:14px}\n"
     "figure{margin:0;min-width:0;max-width:560px}\n"
-    "figure>svg{display:block;width:100%;height:auto}\n"
+    "figure>svg{overflow:visible;display:block;width:100%;height:auto}\n"
     "figcaption{font-size:.875rem;font-weight:600;overflow-wrap:anywhere}\n"
     "figcaption .note{font-weight:400}\n"
     ".legend{font-size:.875rem;color:var(--soft)}\n"

@@ -15,30 +15,38 @@
 #include "client/edgectl/compress.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/naming.h"
-#include "client/edgectl/table.h"
 #include "compress/dataset.h"
+#include "compress/evaluate.h"
 #include "compress/pass.h"
 #include "compress/recipe.h"
+#include "compress/report-html.h"
+#include "compress/report.h"
 #include "model/container.h"
 #include "model/graph.h"
 #include "model/netfile.h"
 
+#define COMPRESS_MAX_PAGE ((size_t)64 << 20)
+
 struct compress {
     struct ctl *ctl;
-    const char *input, *output, *name, *recipe_path, *calibrate;
+    const char *input, *output, *name, *recipe_path, *page;
+    const char *calibrate, *eval, *test; /* folders */
+    enum metric metric;
     struct recipe *recipe;
     struct graph *graph;
-    struct dataset calibration;
+    struct dataset calibration_data, eval_data, test_data;
+    struct report *report;
     size_t from_bytes;
-    cJSON *steps; /* what is said of each */
     struct diag diag;
 };
 
 static void compress_deinit(struct compress *c) {
+    report_free(c->report);
     recipe_free(c->recipe);
     graph_free(c->graph);
-    dataset_deinit(&c->calibration);
-    cJSON_Delete(c->steps);
+    dataset_deinit(&c->calibration_data);
+    dataset_deinit(&c->eval_data);
+    dataset_deinit(&c->test_data);
 }
 
 /* The network is called as it was; one that had no name, as the file is. */
@@ -47,98 +55,129 @@ static int keep_name(struct compress *c) {
     return naming_set_name(c->graph, name, c->output, &c->diag);
 }
 
+static int open_data(struct compress *c) {
+    int r = 0;
+    if (c->calibrate)
+        r = dataset_open(c->calibrate, &c->calibration_data, &c->diag);
+    if (!r && c->eval)
+        r = dataset_open(c->eval, &c->eval_data, &c->diag);
+    if (!r && c->test)
+        r = dataset_open(c->test, &c->test_data, &c->diag);
+    return r;
+}
+
+static int begin_report(struct compress *c) {
+    const char *slash = strrchr(c->input, '/');
+    const struct report_options options = {
+        .input = slash ? slash + 1 : c->input,
+        .input_bytes = c->from_bytes,
+        .metric = c->metric,
+        .tier = c->ctl->tier,
+        .calibration = c->calibrate ? &c->calibration_data : NULL,
+        .eval = c->eval ? &c->eval_data : NULL,
+        .test = c->test ? &c->test_data : NULL,
+        .costs = c->ctl->json || c->page,
+    };
+    return report_new(&options, c->graph, &c->report, &c->diag);
+}
+
 static int read_inputs(struct compress *c) {
     int r = recipe_read(c->recipe_path, &c->recipe, &c->diag);
     if (!r)
         r = netfile_read(c->input, &c->graph, &c->from_bytes, &c->diag);
     if (!r)
         r = keep_name(c);
-    if (!r && c->calibrate) {
-        r = dataset_open(c->calibrate, &c->calibration, &c->diag);
-        if (!r)
-            r = dataset_check(&c->calibration, c->graph, "--calibrate", &c->diag);
-    }
-    return r;
-}
-
-static int file_bytes(const struct graph *graph, size_t *ret_bytes, struct diag *diag) {
-    _cleanup_(buffer_deinit) struct buffer file;
-    buffer_init(&file, CONTAINER_MAX_BYTES);
-    int r = container_write(graph, &file, diag);
     if (!r)
-        *ret_bytes = file.len;
-    return r > 0 ? COMPRESS_E_INVALID : r;
+        r = open_data(c);
+    return r ? r : begin_report(c);
 }
 
 static int each_step(void *arg, size_t step, const struct pass_context *context) {
     struct compress *c = arg;
-    char bytes[HUMAN_MAX];
-    size_t size = 0;
-    const char *pass = c->recipe->steps[step].pass->name;
-    int r = file_bytes(context->graph, &size, context->diag);
-    if (r)
-        return r;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "pass", pass);
-    cJSON_AddStringToObject(json, "summary", context->summary);
-    cJSON_AddNumberToObject(json, "bytes", (double)size);
-    cJSON_AddItemToArray(c->steps, json);
-    if (!c->ctl->json) {
-        printf("%zu. %s: %s; %s\n", step + 1, pass, context->summary, human_bytes(size, bytes));
-        fflush(stdout);
-    }
-    return 0;
+    int r = report_step(c->report, step, context);
+    if (!r && !c->ctl->json)
+        compress_print_step(report_json(c->report), (int)step);
+    return r;
 }
 
-static int report(struct compress *c, size_t bytes) {
-    char before[HUMAN_MAX], after[HUMAN_MAX];
-    if (c->ctl->json) {
-        cJSON *d = cJSON_CreateObject();
-        cJSON_AddStringToObject(d, "file", c->output);
-        cJSON_AddStringToObject(d, "name", c->graph->name);
-        cJSON_AddNumberToObject(d, "seed", (double)c->recipe->seed);
-        cJSON_AddNumberToObject(d, "fromBytes", (double)c->from_bytes);
-        cJSON_AddNumberToObject(d, "bytes", (double)bytes);
-        cJSON_AddItemToObject(d, "steps", c->steps);
-        c->steps = NULL;
-        return ctl_print_json(c->ctl, d);
-    }
-    printf("%s: '%s', %s (from %s)\n", c->output, c->graph->name, human_bytes(bytes, after),
-           human_bytes(c->from_bytes, before));
-    return CTL_DONE;
+/* What became of the network stays in its file. */
+static int set_history(struct compress *c) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddItemToObject(
+        json, "input",
+        cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(report_json(c->report), "input"), true));
+    cJSON_AddNumberToObject(json, "seed", (double)c->recipe->seed);
+    cJSON_AddItemToObject(json, "recipe", cJSON_Duplicate(c->recipe->json, true));
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    if (!text)
+        return err_origin(-ENOMEM);
+    int r = naming_set_text(c->graph, text, &c->graph->history, &c->diag);
+    cJSON_free(text);
+    return r;
+}
+
+static int run(struct compress *c) {
+    report_begin(c->report, c->recipe);
+    int r = recipe_run(c->recipe, &c->graph, c->calibrate ? &c->calibration_data : NULL,
+                       c->ctl->tier, each_step, c, &c->diag);
+    if (r > 0)
+        diag_prefix(&c->diag, r, "%s", c->recipe_path);
+    return r ? r : set_history(c);
+}
+
+/* Pages come first: a network is not written where they cannot be. */
+static int write_files(struct compress *c, const struct buffer *file) {
+    _cleanup_(buffer_deinit) struct buffer page;
+    buffer_init(&page, COMPRESS_MAX_PAGE);
+    int r = c->page ? report_html(report_json(c->report), &page) : 0;
+    if (!r && c->page)
+        r = file_write_atomic(c->page, page.data, page.len, &c->diag);
+    return r ? r : file_write_atomic(c->output, file->data, file->len, &c->diag);
+}
+
+static int print(struct compress *c) {
+    if (c->ctl->json)
+        return ctl_print_json(c->ctl, cJSON_Duplicate(report_json(c->report), true));
+    printf("%s: '%s'\n\n", c->output, c->graph->name);
+    return compress_print_figures(report_json(c->report)) ? ctl_fail(c->ctl, "out of memory")
+                                                          : CTL_DONE;
 }
 
 static int compress(struct compress *c) {
     _cleanup_(buffer_deinit) struct buffer file;
     buffer_init(&file, CONTAINER_MAX_BYTES);
-    c->steps = cJSON_CreateArray();
     int r = read_inputs(c);
-    if (!r) {
-        r = recipe_run(c->recipe, &c->graph, c->calibrate ? &c->calibration : NULL, c->ctl->tier,
-                       each_step, c, &c->diag);
-        if (r > 0)
-            diag_prefix(&c->diag, r, "%s", c->recipe_path);
-    }
+    if (!r)
+        r = run(c);
     if (!r)
         r = container_write(c->graph, &file, &c->diag);
     if (!r)
-        r = file_write_atomic(c->output, file.data, file.len, &c->diag);
+        r = report_finish(c->report, c->graph, file.data, file.len, &c->diag);
+    if (!r)
+        r = write_files(c, &file);
     if (r == -ENOMEM)
         return ctl_fail(c->ctl, "out of memory");
-    if (r)
-        return ctl_fail_diag(c->ctl, &c->diag);
-    return report(c, file.len);
+    return r ? ctl_fail_diag(c->ctl, &c->diag) : print(c);
 }
 
 int verb_compress(struct ctl *ctl, int argc, char **argv) {
     _cleanup_(compress_deinit) struct compress c = {.ctl = ctl};
     _cleanup_(args_list_deinit) struct args_list words = {0};
     bool help_passes = false;
+    const char *metric = "top1";
     const struct args_option options[] = {
         {"output", 'o', ARGS_STRING, &c.output, 0, 0, "OUT.edge", "the file to write"},
         {"recipe", 'r', ARGS_STRING, &c.recipe_path, 0, 0, "FILE.json", "what to do, step by step"},
         {"calibrate", 0, ARGS_STRING, &c.calibrate, 0, 0, "DIR",
          "folder with an x.npy: inputs that passes may look at"},
+        {"eval", 0, ARGS_STRING, &c.eval, 0, 0, "DIR",
+         "folder with x.npy and y.npy: validation data, for the score of each step"},
+        {"test", 0, ARGS_STRING, &c.test, 0, 0, "DIR",
+         "the same, for the result only: what nothing was chosen by"},
+        {"metric", 'm', ARGS_STRING, &metric, 0, 0, "NAME", "top1 (default), auc or mse"},
+        {"report", 0, ARGS_STRING, &c.page, 0, 0, "FILE.html",
+         "write a page with figures, tables and diagrams"},
         {"name", 0, ARGS_STRING, &c.name, 0, 0, "NAME",
          "the network's name (as it was, else that of OUT.edge)"},
         {"help-passes", 0, ARGS_FLAG, &help_passes, 0, 0, NULL,
@@ -167,6 +206,8 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
     if (c.name && !graph_name_served(c.name))
         return ctl_usage("compress", "--name: '%s' is not 1 to %d of A-Z a-z 0-9 . _ -", c.name,
                          GRAPH_MAX_SERVED_NAME);
+    if (!metric_parse(metric, &c.metric))
+        return ctl_usage("compress", "--metric: '%s' is none of top1, auc, mse", metric);
     c.input = words.items[0];
     return compress(&c);
 }

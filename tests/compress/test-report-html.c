@@ -179,6 +179,10 @@ START_TEST(test_axes) {
     ck_assert_uint_eq(axis.n_ticks, 4); /* 16, 64, 256 KiB, 1 MiB */
     ck_assert_double_eq_tol(axis.ticks[0], 16384, 1e-6);
     ck_assert_double_eq_tol(axis.ticks[3], 1048576, 1e-6);
+    axis_sizes(&axis, 30000, 92800, 6, false);
+    ck_assert(!axis.log);
+    ck_assert_uint_eq(axis.n_ticks, 5); /* 0 to 80 KiB */
+    ck_assert_double_eq_tol(axis.ticks[4], 81920, 1e-6);
     axis_log(&axis, 1, 100, 6, true);
     ck_assert_double_eq_tol(axis_at(&axis, 10), 0.5, 1e-12);
     ck_assert(axis_at(&axis, 1e9) == 1);
