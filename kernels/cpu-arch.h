@@ -14,3 +14,7 @@
 bool cpu_arch_supports(enum tier tier);
 /* What OpenBLAS should take this CPU for; NULL: leave it to OpenBLAS. */
 const char *cpu_arch_blas_core(void);
+#ifdef __x86_64__
+/* Beside the tiers: bytes looked up in two registers (with AVX-512 VNNI). */
+bool cpu_arch_has_vbmi(void);
+#endif

@@ -21,6 +21,7 @@
 /* leaf 7.0, EBX, ECX, EDX */
 #define CPUID_AVX2 (1U << 5)
 #define CPUID_AVX512 (1U << 16 | 1U << 17 | 1U << 30 | 1U << 31) /* F, DQ, BW, VL */
+#define CPUID_AVX512_VBMI (1U << 1)
 #define CPUID_AVX512_VNNI (1U << 11)
 #define CPUID_AMX (1U << 24 | 1U << 25) /* TILE, INT8 */
 /* leaf 7.1, EAX */
@@ -34,6 +35,7 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool supported[TIER_END];
+static bool has_vbmi;
 static pthread_once_t amx_once = PTHREAD_ONCE_INIT;
 static bool amx_permitted;
 
@@ -63,6 +65,7 @@ static void detect(void) {
         (saved & XCR0_AVX512) != XCR0_AVX512)
         return;
     supported[TIER_AVX512VNNI] = true;
+    has_vbmi = ecx7 & CPUID_AVX512_VBMI;
     supported[TIER_AMX] = (edx7 & CPUID_AMX) == CPUID_AMX && (saved & XCR0_AMX) == XCR0_AMX;
 }
 
@@ -77,6 +80,11 @@ bool cpu_arch_supports(enum tier tier) {
         return amx_permitted;
     }
     return supported[tier];
+}
+
+bool cpu_arch_has_vbmi(void) {
+    pthread_once(&once, detect);
+    return has_vbmi;
 }
 
 const char *cpu_arch_blas_core(void) {

@@ -41,3 +41,5 @@ extern const struct kern_conv_impl kern_sparse_s8_1x1_avxvnni, kern_sparse_s8_4x
     kern_sparse_s8_8x1_avxvnni;
 extern const struct kern_conv_impl kern_sparse_s8_1x1_avx512vnni, kern_sparse_s8_4x1_avx512vnni,
     kern_sparse_s8_8x1_avx512vnni;
+extern const struct kern_conv_impl kern_sparse_s8_1x1_avx512vbmi, kern_sparse_s8_4x1_avx512vbmi,
+    kern_sparse_s8_8x1_avx512vbmi;
