@@ -302,10 +302,10 @@ static const unsigned heights[] = {12, 8, 4, 2, 1};
     }
 #define TILES(block)                                                                               \
     TILE(12, block)                                                                                \
-    TILE(8, block) TILE(4, block) TILE(2, block)                                                   \
-        TILE(1, block) static void (*const tiles_##block[])(const struct conv_tile *,              \
-                                                            const struct lookups *) = {            \
-            tile_12_##block, tile_8_##block, tile_4_##block, tile_2_##block, tile_1_##block};
+    TILE(8, block)                                                                                 \
+    TILE(4, block) TILE(2, block) TILE(1, block) static void (*const tiles_##block[])(             \
+        const struct conv_tile *, const struct lookups *) = {                                      \
+        tile_12_##block, tile_8_##block, tile_4_##block, tile_2_##block, tile_1_##block};
 TILES(1)
 TILES(4)
 TILES(8)
