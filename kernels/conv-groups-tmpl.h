@@ -20,7 +20,7 @@
 #define GROUPS_MAX_BAND ((size_t)64)
 
 struct groups_shape {
-    size_t out_c, depth, pitch; /* bytes of a window, and from one to the next */
+    size_t out_c, depth; /* bytes of a window */
     size_t groups, group, steps;
     size_t band;   /* windows at a time */
     bool is_input; /* windows are where q is */
@@ -36,11 +36,10 @@ static struct groups_shape groups_shape(const struct kern_conv *p) {
         .bits = (unsigned)p->weight_bits,
     };
     const size_t pixels = (size_t)p->out_h * (size_t)p->out_w;
-    s.pitch = round_up(s.depth, 8);
     s.steps = round_up(s.group, GROUPS_STEP(s.bits)) / GROUPS_STEP(s.bits);
-    s.is_input = im2col_is_input(p) && s.pitch == s.depth;
+    s.is_input = im2col_is_input(p);
     s.band =
-        MIN(MAX(GROUPS_BAND / s.pitch / GROUPS_ROWS, (size_t)1) * GROUPS_ROWS, GROUPS_MAX_BAND);
+        MIN(MAX(GROUPS_BAND / s.depth / GROUPS_ROWS, (size_t)1) * GROUPS_ROWS, GROUPS_MAX_BAND);
     s.band = MIN(s.band, pixels);
     return s;
 }
@@ -111,7 +110,7 @@ static void groups_pack(const struct kern_conv *p, const struct kern_conv_weight
                         void *ret_packed) {
     const struct groups_shape s = groups_shape(p);
     char *block = ret_packed;
-    /* Where there are no inputs or channels, any weights do: those are zeros, these not stored. */
+    /* A group's last step may reach beyond it: there bytes of 0, whatever they stand for, make products of 0. */
     memset(ret_packed, 0, groups_packed_size(p));
     for (size_t first = 0; first < s.out_c;) {
         const unsigned n = groups_vectors(&s, first);
@@ -123,20 +122,24 @@ static void groups_pack(const struct kern_conv *p, const struct kern_conv_weight
     }
 }
 
-/* Where the parts of the scratch memory begin, and where it ends. */
+/* Where the parts of the scratch memory begin, and where it ends. Behind windows there always is some: steps and vectors
+ * read beyond the last one. */
 struct groups_scratch {
-    size_t scales, windows, offsets, end; /* q is at 0 */
+    size_t windows, scales, fours, offsets, end; /* q is at 0 */
 };
 
 static struct groups_scratch groups_scratch_parts(const struct kern_conv *p,
                                                   const struct groups_shape *s) {
     size_t n;
     const size_t items = hybrid_items(p, &n);
-    struct groups_scratch at = {.scales = pack_room(items * n)};
-    at.windows = at.scales + pack_room(items * sizeof(float));
-    at.offsets = at.windows + (s->is_input ? 0 : pack_room(s->band * s->pitch));
-    at.end = at.offsets +
-             (GROUPS_OFFSET(s->bits) ? pack_room(s->band * s->groups * sizeof(int32_t)) : 0);
+    struct groups_scratch at = {.windows = pack_room(items * n)};
+    at.scales = at.windows + (s->is_input ? 0 : pack_room(s->band * s->depth));
+    at.fours = at.scales + pack_room(items * sizeof(float));
+    at.offsets = at.end = at.fours;
+    if (GROUPS_OFFSET(s->bits)) {
+        at.offsets += round_up(s->depth, VEC_BYTES);
+        at.end = pack_room(at.offsets + s->band * s->groups * sizeof(int32_t));
+    }
     return at;
 }
 
@@ -213,7 +216,7 @@ static inline __attribute__((always_inline)) void groups_tile(const struct group
 #pragma GCC unroll 8
     for (unsigned i = 0; i < rows; i++) {
         /* rows that are not there are the last one again, and not stored */
-        x[i] = t->x + MIN(i, t->windows - 1) * t->s->pitch;
+        x[i] = t->x + MIN(i, t->windows - 1) * t->s->depth;
 #pragma GCC unroll 2
         for (unsigned v = 0; v < vectors; v++)
             sums[i][v] = floats_set1(0);
@@ -274,7 +277,7 @@ static void groups_band(struct groups_tile *t, const char *packed, size_t n) {
         t->channels = t->s->out_c - first;
         for (size_t i = 0; i < n; i += t->windows) {
             t->windows = MIN(n - i, (size_t)GROUPS_ROWS);
-            t->x = start.x + i * t->s->pitch;
+            t->x = start.x + i * t->s->depth;
             t->offsets = start.offsets + i * t->s->groups;
             t->scale = start.scale + i * t->scale_step;
             t->y = start.y + i * t->s->out_c + first;
@@ -285,15 +288,26 @@ static void groups_band(struct groups_tile *t, const char *packed, size_t n) {
     }
 }
 
+/* Sums of four neighbours of a window; `ret` has room for whole vectors. */
+static void groups_add_fours(const int8_t *x, size_t n, int32_t *ret) {
+    const vec ones = vec_set1_byte(1);
+    for (size_t i = 0; i < n; i += VEC_BYTES)
+        vec_store(ret + i / 4, vec_dot_bytes(vec_set1(0), ones, vec_load(x + i)));
+}
+
 /* What the products of a group have too much because weights are stored with an offset, taken back. */
 static void groups_set_offsets(const struct groups_shape *s, const int8_t *x, size_t n,
-                               int32_t *ret_offsets) {
-    for (size_t i = 0; i < n; i++) {
-        const int8_t *at = x + i * s->pitch;
-        for (size_t g = 0; g < s->groups; g++, at += s->group) {
+                               int32_t *fours, int32_t *ret_offsets) {
+    const size_t length = s->group / 4, rest = s->group % 4; /* a rest where there is one group */
+    for (size_t i = 0; i < n; i++, x += s->depth) {
+        groups_add_fours(x, s->depth, fours);
+        const int32_t *at = fours;
+        for (size_t g = 0; g < s->groups; g++, at += length) {
             int32_t sum = 0;
-            for (size_t k = 0; k < s->group; k++)
+            for (size_t k = 0; k < length; k++)
                 sum += at[k];
+            for (size_t k = s->depth - rest; k < s->depth; k++)
+                sum += x[k];
             *ret_offsets++ = -GROUPS_OFFSET(s->bits) * sum;
         }
     }
@@ -310,21 +324,19 @@ static void groups_run(const struct kern_conv *p, const void *packed, const void
     hybrid_quantize_all(p, x, q, scales);
     for (size_t pixel = 0; pixel < pixels; pixel += s.band) {
         const size_t n = MIN(pixels - pixel, s.band);
-        for (size_t i = 0; i < n && !s.is_input; i++) {
-            im2col_s8(p, q, 0, pixel + i, 1, 0, windows + i * s.pitch);
-            memset(windows + i * s.pitch + s.depth, 0, s.pitch - s.depth);
-        }
+        if (!s.is_input)
+            im2col_s8(p, q, 0, pixel, n, 0, windows);
         struct groups_tile t = {
             .p = p,
             .s = &s,
-            .x = s.is_input ? q + pixel * s.pitch : windows,
+            .x = s.is_input ? q + pixel * s.depth : windows,
             .offsets = offsets,
             .scale = scales + (p->scale_pixels ? pixel : 0),
             .scale_step = p->scale_pixels,
             .y = (float *)y + pixel * s.out_c,
         };
         if (GROUPS_OFFSET(s.bits))
-            groups_set_offsets(&s, t.x, n, offsets);
+            groups_set_offsets(&s, t.x, n, (void *)(q + at.fours), offsets);
         groups_band(&t, packed, n);
     }
     hybrid_spread_nan(p, scales, y);

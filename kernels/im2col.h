@@ -39,7 +39,16 @@ static inline void im2col_copy_f32(float *dst, const float *src, size_t n, int32
 }
 
 static inline void im2col_copy_s8(int8_t *dst, const int8_t *src, size_t n, int32_t zero) {
-    memcpy(dst, src, n);
+    if (n > 128) {
+        memcpy(dst, src, n);
+        return;
+    }
+    for (; n >= 16; n -= 16, dst += 16, src += 16)
+        memcpy(dst, src, 16);
+    for (; n >= 4; n -= 4, dst += 4, src += 4)
+        memcpy(dst, src, 4);
+    for (; n > 0; n--)
+        *dst++ = *src++;
 }
 
 static inline void im2col_copy_s16(int16_t *dst, const int8_t *src, size_t n, int32_t zero) {
