@@ -119,7 +119,7 @@ int observe(const struct graph *graph, const int32_t *tensors, uint32_t n,
         if (r == 0)
             r = tap_init(&tap);
         for (size_t i = 0; i < end && r == 0; i++)
-            r = tap_sample(&tap, data, i, first, fn, arg);
+            r = tap_sample(&tap, data, i * data->n / end, first, fn, arg);
     }
     return r;
 }

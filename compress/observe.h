@@ -19,7 +19,8 @@ struct graph;
 typedef int (*observe_fn)(void *arg, uint32_t which, const float *values, size_t n);
 
 /*
- * Calls `fn` for the first `n_samples` samples (all: 0), in order, and each of the `n` tensors of the network, which are
+ * Calls `fn` for `n_samples` samples (all: 0), in order, spread evenly over the data, which may be sorted by class, and
+ * each of the `n` tensors of the network, which are
  * activations, its input included; integers come as real values. Everything runs on the calling thread.
  * 0, -ENOMEM, what `fn` returned, COMPRESS_E_INVALID.
  */
