@@ -24,6 +24,9 @@ enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112, UPPER = 121 };
 typedef void (*dgemm_fn)(int order, int trans_a, int trans_b, int m, int n, int k, double alpha,
                          const double *a, int lda, const double *b, int ldb, double beta, double *c,
                          int ldc);
+typedef void (*sgemm_fn)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                         const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                         int ldc);
 typedef void (*ssyrk_fn)(int order, int uplo, int trans, int n, int k, float alpha, const float *a,
                          int lda, float beta, float *c, int ldc);
 typedef void (*dgesdd_fn)(const char *jobz, const int *m, const int *n, double *a, const int *lda,
@@ -41,6 +44,7 @@ typedef void (*dgelsd_fn)(const int *m, const int *n, const int *nrhs, double *a
 
 static struct {
     dgemm_fn dgemm;
+    sgemm_fn sgemm;
     ssyrk_fn ssyrk;
     dgesdd_fn dgesdd;
     dsyevd_fn dsyevd;
@@ -51,10 +55,11 @@ static struct {
 
 static bool load(void) {
     blas_prepare();
-    return blas_symbol("cblas_dgemm", &lapack.dgemm) && blas_symbol("cblas_ssyrk", &lapack.ssyrk) &&
-           blas_symbol("dgesdd_", &lapack.dgesdd) && blas_symbol("dsyevd_", &lapack.dsyevd) &&
-           blas_symbol("dpotrf_", &lapack.dpotrf) && blas_symbol("dpotri_", &lapack.dpotri) &&
-           blas_symbol("dpotrs_", &lapack.dpotrs) && blas_symbol("dgelsd_", &lapack.dgelsd);
+    return blas_symbol("cblas_dgemm", &lapack.dgemm) && blas_symbol("cblas_sgemm", &lapack.sgemm) &&
+           blas_symbol("cblas_ssyrk", &lapack.ssyrk) && blas_symbol("dgesdd_", &lapack.dgesdd) &&
+           blas_symbol("dsyevd_", &lapack.dsyevd) && blas_symbol("dpotrf_", &lapack.dpotrf) &&
+           blas_symbol("dpotri_", &lapack.dpotri) && blas_symbol("dpotrs_", &lapack.dpotrs) &&
+           blas_symbol("dgelsd_", &lapack.dgelsd);
 }
 
 int linalg_ready(struct diag *diag) {
@@ -123,6 +128,22 @@ int linalg_add_gram_f32(size_t m, size_t n, const float *x, double *g, struct di
         for (size_t j = i; j < n; j++)
             g[i * n + j] += (double)upper[i * n + j];
     free(upper);
+    return 0;
+}
+
+int linalg_add_product_f32(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                           double *c, struct diag *diag) {
+    int r = begin(m, n, k, diag);
+    if (r)
+        return r;
+    float *product = malloc(n * k * sizeof(*product));
+    if (!product)
+        return err_origin(-ENOMEM);
+    lapack.sgemm(ROW_MAJOR, TRANS, NO_TRANS, (int)n, (int)k, (int)m, 1, a, (int)lda, b, (int)k, 0,
+                 product, (int)k);
+    for (size_t i = 0; i < n * k; i++)
+        c[i] += (double)product[i];
+    free(product);
     return 0;
 }
 

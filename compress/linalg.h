@@ -30,6 +30,9 @@ _nodiscard_ int linalg_multiply(size_t m, size_t n, size_t k, const double *a, b
  * of a sum. linalg_mirror() gives it the lower triangle, once at the end. */
 _nodiscard_ int linalg_add_gram_f32(size_t m, size_t n, const float *x, double *g,
                                     struct diag *diag);
+/* c [n, k] += transposed a [m, n] times b [m, k], in single precision; lda elements from one row of a to the next. */
+_nodiscard_ int linalg_add_product_f32(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                       const float *b, double *c, struct diag *diag);
 void linalg_mirror(size_t n, double *g);
 
 /* a [m, n] = u diag(s) vt with r = min(m, n): u [m, r], s [r] descending, vt [r, n]. */

@@ -15,11 +15,11 @@
 
 #include "base/attributes.h"
 
+struct layer;
 struct layers;
 struct pass_context;
 
-/* Positions of one layer that are looked at, over all samples. Where there are more, each sample gives as many, spread
- * evenly over its positions and others than the sample before: which ones depends on the sizes alone. */
+/* Positions of one layer that are looked at, over all samples; where there are more, some of each sample (rows.h). */
 #define MOMENTS_MAX_ROWS 65536
 #define MOMENTS_MAX_BYTES ((size_t)1 << 30) /* of the Gram matrices of one layer */
 
@@ -35,18 +35,30 @@ struct moments {
     double *sum;                 /* [groups][depth] */
     double *sum_abs;             /* [groups][depth] of magnitudes */
     double *sum_square;          /* [groups][depth], the diagonals of the Gram matrices */
-    double *gram;      /* [groups][depth][depth], sums of products; NULL unless asked for */
-    uint64_t out_rows; /* all positions of all samples */
+    double *gram;       /* [groups][depth][depth], sums of products; NULL unless asked for */
+    double *target_sum; /* [out]; NULL without targets */
+    double *cross;      /* [out][depth], sums of target times input */
+    uint64_t out_rows;  /* all positions of all samples */
     double *out_sum, *out_sum_square; /* [out] of the operator's result; NULL unless asked for */
 };
 
 /*
- * For each of the layers, over the first n_samples samples (all: 0) of the context's calibration data, in one run of
+ * For each of the layers, over n_samples samples (all: 0), spread evenly, of the context's calibration data, in one run of
  * the context's graph. *ret_moments has an element for each layer; moments_free() it with their number.
  * 0, -ENOMEM, COMPRESS_E_INVALID: no data, or data of another shape; a layer too large for its Gram matrix; no OpenBLAS.
  */
 _nodiscard_ int moments_collect(const struct pass_context *context, const struct layers *layers,
                                 size_t n_samples, unsigned what, struct moments **ret_moments);
+/*
+ * Of one layer, with Gram matrix, beside targets [rows][out]: what its outputs should be at the rows of all samples, as
+ * rows_init() with n_samples and max_rows chooses them. The same.
+ */
+_nodiscard_ int moments_collect_targets(const struct pass_context *context,
+                                        const struct layer *layer, size_t n_samples,
+                                        size_t max_rows, const float *targets,
+                                        struct moments **ret_moments);
+/* The number of samples that n_samples (0: all) stands for. */
+size_t moments_samples(const struct pass_context *context, size_t n_samples);
 struct moments *moments_free(struct moments *moments, size_t n);
 
 /* Those of the rows that output channel c reads. */

@@ -25,7 +25,7 @@ static void prune_block(struct prune_layer *p, const struct prune_pattern *patte
     uint32_t row = block / p->n_cols * pattern->rows, col = block % p->n_cols * pattern->cols;
     uint32_t cols = MIN(pattern->cols, p->layer.depth - col);
     for (uint32_t c = row; c < MIN(row + pattern->rows, p->layer.out); c++)
-        memset(p->kept + (size_t)c * p->layer.depth + col, 0, cols);
+        memset(p->m.kept + (size_t)c * p->layer.depth + col, 0, cols);
 }
 
 static int by_score(const void *a, const void *b) {
@@ -128,7 +128,7 @@ void prune_groups(struct prune_layer *p, const struct prune_pattern *pattern) {
     for (uint32_t c = 0; c < p->layer.out; c++) {
         for (uint32_t k = 0; k < p->layer.depth; k += pattern->group) {
             size_t at = (size_t)c * p->layer.depth + k;
-            prune_group(p->scores + at, p->kept + at, MIN(pattern->group, p->layer.depth - k),
+            prune_group(p->scores + at, p->m.kept + at, MIN(pattern->group, p->layer.depth - k),
                         pattern->keep);
         }
     }

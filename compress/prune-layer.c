@@ -52,55 +52,43 @@ int prune_pattern_parse(const char *text, struct prune_pattern *ret_pattern, str
 
 /* ---- a layer ---- */
 
-/* Means of products, or of products of deviations. */
-static double *make_h(const struct moments *m, bool centred) {
-    size_t depth = m->depth, square = depth * depth;
-    double *h = malloc(m->groups * square * sizeof(*h)), rows = (double)m->rows;
-    for (size_t g = 0; h && g < m->groups; g++) {
-        const double *sum = m->sum + g * depth;
-        for (size_t i = 0; i < depth; i++)
-            for (size_t j = 0; j < depth; j++)
-                h[g * square + i * depth + j] = m->gram[g * square + i * depth + j] / rows -
-                                                (centred ? sum[i] / rows * (sum[j] / rows) : 0);
-    }
-    return h;
-}
-
 int prune_layer_init(struct prune_layer *p, const struct graph *graph, const struct layer *layer,
                      const struct moments *moments, const struct prune_pattern *pattern,
                      bool centred) {
     size_t n = (size_t)layer->out * layer->depth;
-    *p = (struct prune_layer){.layer = *layer,
-                              .moments = moments,
-                              .centred = centred,
-                              .n_rows = (layer->out + pattern->rows - 1) / pattern->rows,
-                              .n_cols = (layer->depth + pattern->cols - 1) / pattern->cols};
+    *p = (struct prune_layer){
+        .layer = *layer,
+        .moments = moments,
+        .m = {.out = layer->out, .depth = layer->depth, .groups = moments ? moments->groups : 1},
+        .centred = centred,
+        .n_rows = (layer->out + pattern->rows - 1) / pattern->rows,
+        .n_cols = (layer->depth + pattern->cols - 1) / pattern->cols};
     p->w0 = malloc(n * sizeof(*p->w0));
     p->w = malloc(n * sizeof(*p->w));
-    p->kept = malloc(n);
+    p->m.kept = malloc(n);
     p->scale = malloc(layer->out * sizeof(*p->scale));
     p->scores = calloc((size_t)p->n_rows * p->n_cols, sizeof(*p->scores));
     if (moments && moments->gram)
-        p->h = make_h(moments, centred);
-    if (!p->w0 || !p->w || !p->kept || !p->scale || !p->scores ||
-        (moments && moments->gram && !p->h))
+        p->m.h = masked_h_of(moments, centred);
+    if (!p->w0 || !p->w || !p->m.kept || !p->scale || !p->scores ||
+        (moments && moments->gram && !p->m.h))
         return err_origin(-ENOMEM);
     const float *values = layer_weights(graph, layer)->data;
     for (uint32_t c = 0; c < layer->out; c++)
         for (uint32_t k = 0; k < layer->depth; k++)
             p->w0[(size_t)c * layer->depth + k] = (double)values[layer_index(layer, c, k)];
     memcpy(p->w, p->w0, n * sizeof(*p->w));
-    memset(p->kept, 1, n);
+    memset(p->m.kept, 1, n);
     prune_scale(p);
     return 0;
 }
 
 void prune_layer_deinit(struct prune_layer *p) {
-    free(p->h);
+    free(p->m.h);
     free(p->scale);
     free(p->w0);
     free(p->w);
-    free(p->kept);
+    free(p->m.kept);
     free(p->scores);
 }
 
@@ -128,40 +116,8 @@ int prune_layer_store(struct prune_layer *p, struct graph *graph) {
     for (uint32_t c = 0; c < l->out; c++) {
         for (uint32_t k = 0; k < l->depth; k++) {
             size_t at = (size_t)c * l->depth + k;
-            values[layer_index(l, c, k)] = p->kept[at] ? (float)p->w[at] : 0;
+            values[layer_index(l, c, k)] = p->m.kept[at] ? (float)p->w[at] : 0;
         }
     }
     return p->centred ? store_bias(p, graph) : 0;
-}
-
-const double *prune_h(const struct prune_layer *p, uint32_t c) {
-    return p->h + moments_group(p->moments, c) * p->layer.depth * p->layer.depth;
-}
-
-uint32_t prune_alike(const struct prune_layer *p, uint32_t c) {
-    size_t depth = p->layer.depth;
-    uint32_t n = 1;
-    while (c + n < p->layer.out && prune_h(p, c + n) == prune_h(p, c) &&
-           memcmp(p->kept + (c + n) * depth, p->kept + c * depth, depth) == 0)
-        n++;
-    return n;
-}
-
-uint32_t prune_kept(const struct prune_layer *p, uint32_t c, uint32_t *ret_inputs) {
-    const uint8_t *kept = p->kept + (size_t)c * p->layer.depth;
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < p->layer.depth; k++)
-        if (kept[k])
-            ret_inputs[n++] = k;
-    return n;
-}
-
-void prune_submatrix(const struct prune_layer *p, uint32_t c, const uint32_t *inputs, uint32_t n,
-                     double *ret_h) {
-    const double *h = prune_h(p, c);
-    for (uint32_t i = 0; i < n; i++) {
-        const double *row = h + (size_t)inputs[i] * p->layer.depth;
-        for (uint32_t j = 0; j < n; j++)
-            ret_h[(size_t)i * n + j] = row[inputs[j]];
-    }
 }

@@ -40,7 +40,7 @@ static double score_block(const struct prune_layer *p, const struct block *b,
     for (uint32_t c = b->row; c < b->row + b->rows; c++) {
         for (uint32_t k = b->col; k < b->col + b->cols; k++) {
             size_t at = (size_t)c * p->layer.depth + k;
-            if (!p->kept[at])
+            if (!p->m.kept[at])
                 continue;
             double w = fabs(p->w[at]);
             largest = MAX(largest, w);
@@ -110,10 +110,10 @@ static void add_saliencies(struct prune_layer *p, const struct prune_pattern *pa
 static int score_alike(struct prune_layer *p, const struct prune_pattern *pattern, uint32_t c,
                        uint32_t n_alike, double damping, uint32_t *inputs, double *h,
                        double *inverse, struct diag *diag) {
-    struct row row = {.inputs = inputs, .n = prune_kept(p, c, inputs), .inverse = inverse};
+    struct row row = {.inputs = inputs, .n = masked_kept(&p->m, c, inputs), .inverse = inverse};
     if (row.n == 0)
         return 0;
-    prune_submatrix(p, c, inputs, row.n, h);
+    masked_submatrix(&p->m, c, inputs, row.n, h);
     int r = linalg_invert(row.n, h, damping, inverse, diag);
     for (uint32_t i = c; i < c + n_alike && r == 0; i++) {
         row.w = p->w + (size_t)i * p->layer.depth;
@@ -131,7 +131,7 @@ static int score_saliency(struct prune_layer *p, const struct prune_pattern *pat
     for (size_t i = 0; i < (size_t)p->n_rows * p->n_cols; i++)
         p->scores[i] = -1;
     for (uint32_t c = 0, n; c < p->layer.out && r == 0; c += n) {
-        n = prune_alike(p, c);
+        n = masked_alike(&p->m, c);
         r = score_alike(p, pattern, c, n, damping, inputs, h, inverse, diag);
     }
     free(inputs);
@@ -159,7 +159,7 @@ int prune_score(struct prune_layer *p, const struct prune_pattern *pattern,
  * they did not depend on each other. */
 static double energy(const struct prune_layer *p, uint32_t c) {
     size_t depth = p->layer.depth;
-    const double *w = p->w0 + c * depth, *h = p->h ? prune_h(p, c) : NULL;
+    const double *w = p->w0 + c * depth, *h = p->m.h ? masked_h(&p->m, c) : NULL;
     double sum = 0;
     for (size_t i = 0; i < depth; i++) {
         for (size_t j = 0; h && j < depth; j++)

@@ -15,6 +15,8 @@
 #include "compress/moments.h"
 #include "compress/pass.h"
 #include "compress/passes.h"
+#include "compress/refit.h"
+#include "model/graph-edit.h"
 #include "model/graph.h"
 
 enum { ABSOLUTE, DEVIATION };
@@ -25,7 +27,7 @@ struct options {
     double sparsity, threshold, damping;
     int unit, allocation, criterion;
     const char *pattern;
-    bool reconstruct;
+    bool reconstruct, compensate;
     uint32_t rounds, samples;
 };
 
@@ -79,6 +81,11 @@ static const struct pass_field fields[] = {
      .offset = AT(reconstruct),
      .help = "refit what stays by least squares, so that the outputs change least on the "
              "calibration data"},
+    {.name = "compensate",
+     .kind = FIELD_FLAG,
+     .offset = AT(compensate),
+     .help = "then go through all layers in order, pruned or not, and refit each to compute what "
+             "it did before from what it reads now"},
     {.name = "rounds",
      .kind = FIELD_COUNT,
      .offset = AT(rounds),
@@ -99,7 +106,7 @@ static const struct pass_field fields[] = {
      .min = 1,
      .max = UINT32_MAX,
      .value = 512,
-     .help = "calibration samples to look at, from the first on"},
+     .help = "calibration samples to look at, spread evenly over the data"},
     {0},
 };
 
@@ -218,6 +225,18 @@ static int run_round(struct work *work, uint32_t round) {
     return r;
 }
 
+/* Into the network; then the others make up for it, against a copy of what it was. */
+static int store(struct work *work, struct pass_context *context) {
+    const struct options *o = work->options;
+    _cleanup_(graph_freep) struct graph *original = NULL;
+    int r = o->compensate ? graph_copy(context->graph, &original) : 0;
+    for (uint32_t i = 0; i < work->n && r == 0; i++)
+        r = prune_layer_store(&work->layers[i], context->graph);
+    if (r == 0 && o->compensate)
+        r = refit_network(context, original, o->samples, o->damping, NULL, NULL);
+    return r;
+}
+
 static void summarize(const struct work *work, struct pass_context *context) {
     const struct options *o = work->options;
     size_t pruned = 0, total = 0;
@@ -226,13 +245,15 @@ static void summarize(const struct work *work, struct pass_context *context) {
         size_t n = (size_t)p->layer.out * p->layer.depth;
         total += n;
         for (size_t k = 0; k < n; k++)
-            pruned += !p->kept[k];
+            pruned += !p->m.kept[k];
     }
     snprintf(context->summary, sizeof(context->summary),
              "pruned %.1f %% of %zu weights in %u layers (%s, by %s)%s",
              100 * (double)pruned / (double)total, total, work->n,
              o->pattern ? o->pattern : "unstructured", criteria[o->criterion],
-             o->reconstruct ? " and refitted the others" : "");
+             o->compensate    ? ", and refitted all layers"
+             : o->reconstruct ? ", and refitted the others"
+                              : "");
 }
 
 static bool can_block(const struct graph *graph, const struct layer *layer) {
@@ -254,8 +275,8 @@ static int run(struct pass_context *context, const void *arg) {
         r = work_init(&work, context, &layers);
     for (uint32_t i = 0; i < work.options->rounds && r == 0; i++)
         r = run_round(&work, i);
-    for (uint32_t i = 0; i < work.n && r == 0; i++)
-        r = prune_layer_store(&work.layers[i], context->graph);
+    if (r == 0)
+        r = store(&work, context);
     if (r == 0)
         summarize(&work, context);
     return r;

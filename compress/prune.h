@@ -12,6 +12,7 @@
 
 #include "base/attributes.h"
 #include "compress/layer.h"
+#include "compress/masked.h"
 
 struct diag;
 struct moments;
@@ -38,11 +39,10 @@ enum prune_criterion { PRUNE_MAGNITUDE, PRUNE_L1, PRUNE_L2, PRUNE_ACTIVATION, PR
 struct prune_layer {
     struct layer layer;
     const struct moments *moments; /* NULL where nothing was observed */
-    double *h;      /* [groups][depth][depth]: means of products of inputs; NULL where not needed */
+    struct masked m;               /* `h` only where there are Gram matrices */
     bool centred;   /* of deviations from the inputs' means: the bias takes care of those */
     double *scale;  /* [out]: of activation and saliency, 1 over the mean square of the output */
     double *w0, *w; /* [out][depth]: as they were, as they are */
-    uint8_t *kept;  /* [out][depth]: 1, or 0 for pruned */
     double *scores; /* of blocks [row][col]; pruned ones are below 0 */
     uint32_t n_rows, n_cols; /* of blocks */
 };
@@ -54,16 +54,6 @@ _nodiscard_ int prune_layer_init(struct prune_layer *p, const struct graph *grap
 void prune_layer_deinit(struct prune_layer *p);
 /* Writes the weights that are left and, where they were refitted, the bias. -ENOMEM. */
 _nodiscard_ int prune_layer_store(struct prune_layer *p, struct graph *graph);
-
-/* The inputs' matrix for output channel c. */
-const double *prune_h(const struct prune_layer *p, uint32_t c);
-/* How many of the rows from c on are pruned alike and read the same inputs: at least 1. */
-uint32_t prune_alike(const struct prune_layer *p, uint32_t c);
-/* The kept inputs of channel c, ascending; their number. */
-uint32_t prune_kept(const struct prune_layer *p, uint32_t c, uint32_t *ret_inputs);
-/* The matrix of n inputs of channel c: [n][n]. */
-void prune_submatrix(const struct prune_layer *p, uint32_t c, const uint32_t *inputs, uint32_t n,
-                     double *ret_h);
 
 /*
  * Fills `scores` for blocks that are not pruned entirely: means over their weights, so that smaller blocks are judged

@@ -95,7 +95,7 @@ static double plain_fit(const struct fixture *f, uint32_t c, const uint8_t *kept
 static void brute_force_saliency(const char *pattern, bool centred) {
     struct fixture f;
     fixture_init(&f, pattern, centred);
-    f.p.kept[2 * DEPTH + 1] = 0; /* one is gone already, and the channel refitted */
+    f.p.m.kept[2 * DEPTH + 1] = 0; /* one is gone already, and the channel refitted */
     ck_assert_int_eq(prune_refit(&f.p, 0, NULL), 0);
     ck_assert_int_eq(prune_score(&f.p, &f.pattern, PRUNE_SALIENCY, 0, NULL), 0);
     uint32_t rows = f.pattern.rows, cols = f.pattern.cols;
@@ -105,7 +105,7 @@ static void brute_force_saliency(const char *pattern, bool centred) {
             uint32_t n = MIN(rows, OUT - i * rows) * MIN(cols, DEPTH - j * cols);
             for (uint32_t c = i * rows; c < MIN((i + 1) * rows, (uint32_t)OUT); c++) {
                 uint8_t kept[DEPTH], none[DEPTH] = {0};
-                memcpy(kept, f.p.kept + c * DEPTH, DEPTH);
+                memcpy(kept, f.p.m.kept + c * DEPTH, DEPTH);
                 double before = plain_fit(&f, c, kept, centred, NULL);
                 for (uint32_t k = j * cols; k < MIN((j + 1) * cols, (uint32_t)DEPTH); k++)
                     kept[k] = 0;
@@ -138,10 +138,10 @@ START_TEST(test_refit) {
         return;
     fixture_init(&f, NULL, _i);
     for (size_t i = 0; i < (size_t)OUT * DEPTH; i++)
-        f.p.kept[i] = random_below(&random, 2) == 0;
-    memset(f.p.kept + DEPTH, 0, DEPTH);                        /* nothing left */
-    memset(f.p.kept + 2 * DEPTH, 1, DEPTH);                    /* nothing pruned */
-    memcpy(f.p.kept + 4 * DEPTH, f.p.kept + 3 * DEPTH, DEPTH); /* two alike */
+        f.p.m.kept[i] = random_below(&random, 2) == 0;
+    memset(f.p.m.kept + DEPTH, 0, DEPTH);                        /* nothing left */
+    memset(f.p.m.kept + 2 * DEPTH, 1, DEPTH);                    /* nothing pruned */
+    memcpy(f.p.m.kept + 4 * DEPTH, f.p.m.kept + 3 * DEPTH, DEPTH); /* two alike */
     float bias[OUT];
     memcpy(bias, layer_bias(f.graph, f.layers.items)->data, sizeof(bias));
     ck_assert_int_eq(prune_refit(&f.p, 0, NULL), 0);
@@ -149,10 +149,10 @@ START_TEST(test_refit) {
     const float *w = layer_weights(f.graph, f.layers.items)->data;
     const float *b = layer_bias(f.graph, f.layers.items)->data;
     for (uint32_t c = 0; c < OUT; c++) {
-        plain_fit(&f, c, f.p.kept + c * DEPTH, _i, expected);
+        plain_fit(&f, c, f.p.m.kept + c * DEPTH, _i, expected);
         for (uint32_t k = 0; k < DEPTH; k++) {
             ck_assert(fabs((double)w[c * DEPTH + k] - expected[k]) < 1e-5);
-            ck_assert(f.p.kept[c * DEPTH + k] || w[c * DEPTH + k] == 0);
+            ck_assert(f.p.m.kept[c * DEPTH + k] || w[c * DEPTH + k] == 0);
         }
         ck_assert(fabs((double)(b[c] - bias[c]) - expected[DEPTH]) < 1e-5);
     }
@@ -191,7 +191,7 @@ END_TEST
 static size_t n_pruned(const struct prune_layer *p) {
     size_t n = 0;
     for (size_t i = 0; i < (size_t)p->layer.out * p->layer.depth; i++)
-        n += !p->kept[i];
+        n += !p->m.kept[i];
     return n;
 }
 
@@ -219,7 +219,7 @@ START_TEST(test_choose) {
     ck_assert_uint_eq(n_pruned(&p), 168);
     double largest = 0, smallest = 9;
     for (size_t i = 0; i < 210; i++) {
-        if (p.kept[i])
+        if (p.m.kept[i])
             smallest = MIN(smallest, fabs(p.w0[i]));
         else
             largest = MAX(largest, fabs(p.w0[i]));
@@ -234,7 +234,7 @@ START_TEST(test_choose) {
     ck_assert(n_pruned(&p) >= 103 && n_pruned(&p) <= 107);
     for (size_t c = 0; c < 10; c++)
         for (size_t k = 0; k < 21; k++)
-            ck_assert_int_eq(p.kept[c * 21 + k], p.kept[c / 4 * 4 * 21 + k]);
+            ck_assert_int_eq(p.m.kept[c * 21 + k], p.m.kept[c / 4 * 4 * 21 + k]);
     prune_layer_deinit(&p);
 
     /* nothing but the best block is left where all should go */
@@ -263,7 +263,7 @@ START_TEST(test_threshold) {
     struct prune_layer p = layer_of(6, 8, NULL, 56, &pattern);
     prune_below(&p, &pattern, 0.4);
     for (size_t i = 0; i < 48; i++)
-        ck_assert_int_eq(p.kept[i], fabs(p.w0[i]) >= 0.4);
+        ck_assert_int_eq(p.m.kept[i], fabs(p.w0[i]) >= 0.4);
     prune_below(&p, &pattern, 7);
     ck_assert_uint_eq(n_pruned(&p), 47);
     prune_layer_deinit(&p);
@@ -279,8 +279,8 @@ START_TEST(test_groups) {
             size_t kept = 0, n = MIN((size_t)4, 11 - k);
             double smallest = 9, largest = 0;
             for (size_t i = c * 11 + k; i < c * 11 + k + n; i++) {
-                kept += p.kept[i];
-                if (p.kept[i])
+                kept += p.m.kept[i];
+                if (p.m.kept[i])
                     smallest = MIN(smallest, fabs(p.w0[i]));
                 else
                     largest = MAX(largest, fabs(p.w0[i]));
