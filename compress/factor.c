@@ -33,6 +33,24 @@ static void factor_deinit(struct factor *f) {
         free(f->parts[i].values);
 }
 
+/* Directions that few samples happen to miss are not free: the covariance is drawn towards a multiple of the identity, by
+ * the oracle approximating shrinkage estimator (Chen, Wiesel, Eldar, Hero 2010). */
+static void shrink(double *covariance, size_t n, double rows) {
+    double trace = 0, squares = 0, p = (double)n;
+    for (size_t i = 0; i < n * n; i++)
+        squares += covariance[i] * covariance[i];
+    for (size_t i = 0; i < n; i++)
+        trace += covariance[i * n + i];
+    double above = (1 - 2 / p) * squares + trace * trace;
+    double below = (rows + 1 - 2 / p) * (squares - trace * trace / p);
+    double share = above < below ? above / below : 1;
+    double diagonal = trace > 0 ? share * trace / p : 1; /* inputs that never change: by weights */
+    for (size_t i = 0; i < n * n; i++)
+        covariance[i] *= 1 - share;
+    for (size_t i = 0; i < n; i++)
+        covariance[i * n + i] += diagonal;
+}
+
 static int read_moments(struct factor *f, const struct moments *m) {
     size_t k = f->depth;
     f->mean = malloc(k * sizeof(*f->mean));
@@ -45,6 +63,7 @@ static int read_moments(struct factor *f, const struct moments *m) {
     for (size_t i = 0; i < k; i++)
         for (size_t j = 0; j < k; j++)
             f->covariance[i * k + j] = m->gram[i * k + j] / rows - f->mean[i] * f->mean[j];
+    shrink(f->covariance, k, rows);
     return 0;
 }
 
@@ -71,11 +90,11 @@ static int factor_init(struct factor *f, struct pass_context *context, const str
 
 /* ---- ranks ---- */
 
-/* The rank of the second mode that is in proportion to the first one's. */
-static uint32_t in_proportion(const struct factor *f) {
-    const struct factor_mode *a = &f->modes[0], *b = &f->modes[1];
-    double rank = round((double)a->rank * b->full / a->full);
-    return (uint32_t)MIN(MAX(rank, 1.0), (double)b->full);
+/* The rank of mode `to` that is in proportion to that of the other one. */
+static void set_proportion(struct factor *f, unsigned to) {
+    const struct factor_mode *from = &f->modes[1 - to];
+    double rank = round((double)from->rank * f->modes[to].full / from->full);
+    f->modes[to].rank = (uint32_t)MIN(MAX(rank, 1.0), (double)f->modes[to].full);
 }
 
 static int too_large(const struct factor *f, const char *name, uint32_t rank, uint32_t full) {
@@ -93,24 +112,35 @@ static int set_given(struct factor *f, const struct factor_options *options,
         return 0;
     if (options->rank_out > f->modes[1].full)
         return too_large(f, "rank_out", options->rank_out, f->modes[1].full);
-    f->modes[1].rank = options->rank_out ? options->rank_out : in_proportion(f);
+    f->modes[1].rank = options->rank_out;
+    if (!options->rank_out)
+        set_proportion(f, 1);
     return 0;
 }
 
-/* The largest ranks with no more than that many MACs; 0 where there are none. */
+static void set_lead(struct factor *f, unsigned lead, uint32_t rank) {
+    f->modes[lead].rank = rank;
+    if (f->n_modes > 1)
+        set_proportion(f, 1 - lead);
+}
+
+/* The largest ranks with no more than that many MACs, in proportion, in steps of the larger one; 0 where there are
+ * none. */
 static void set_by_macs(struct factor *f, const struct factor_method *method, double most) {
-    uint32_t low = 0, high = f->modes[0].full;
+    unsigned lead = f->n_modes > 1 && f->modes[1].full > f->modes[0].full;
+    uint32_t low = 0, high = f->modes[lead].full;
     while (low < high) {
-        f->modes[0].rank = high - (high - low) / 2;
-        f->modes[1].rank = f->n_modes > 1 ? in_proportion(f) : 0;
+        uint32_t rank = high - (high - low) / 2;
+        set_lead(f, lead, rank);
         method->shape(f);
         if ((double)factor_macs(f) <= most)
-            low = f->modes[0].rank;
+            low = rank;
         else
-            high = f->modes[0].rank - 1;
+            high = rank - 1;
     }
-    f->modes[0].rank = low;
-    f->modes[1].rank = f->n_modes > 1 && low ? in_proportion(f) : 0;
+    set_lead(f, lead, low);
+    if (!low)
+        f->modes[0].rank = 0;
 }
 
 /* Ranks; rank 0 in the first mode: there is none that will do. */
@@ -211,7 +241,8 @@ static _printf_(3, 4) void append(char *text, size_t size, const char *format, .
     }
 }
 
-static void count(struct tally *tally, const struct factor *f, uint64_t macs, double error) {
+static void count(struct tally *tally, const struct factor *f, const char *rank_name, uint64_t macs,
+                  double error) {
     tally->macs_before += f->layer.macs;
     tally->macs_after += macs;
     tally->error = MAX(tally->error, error);
@@ -220,8 +251,8 @@ static void count(struct tally *tally, const struct factor *f, uint64_t macs, do
                f->layer.name);
         return;
     }
-    append(tally->done_names, sizeof(tally->done_names), "%s%s rank %" PRIu32,
-           tally->done++ ? ", " : "", f->layer.name, f->modes[0].rank);
+    append(tally->done_names, sizeof(tally->done_names), "%s%s %s %" PRIu32,
+           tally->done++ ? ", " : "", f->layer.name, rank_name, f->modes[0].rank);
     if (f->n_modes > 1)
         append(tally->done_names, sizeof(tally->done_names), "/%" PRIu32, f->modes[1].rank);
 }
@@ -229,9 +260,9 @@ static void count(struct tally *tally, const struct factor *f, uint64_t macs, do
 static void summarize(struct pass_context *context, const struct tally *t, bool data) {
     char *s = context->summary;
     if (t->done)
-        append(s, PASS_MAX_SUMMARY, "%s: %.1f %% of their MACs, at most %.2g %% error of %s%s",
+        append(s, PASS_MAX_SUMMARY, "%s: MACs to %.1f %%, error of %s at most %.2g %%%s",
                t->done_names, 100 * (double)t->macs_after / (double)t->macs_before,
-               100 * sqrt(t->error), data ? "outputs" : "weights", t->left ? "; " : "");
+               data ? "outputs" : "weights", 100 * sqrt(t->error), t->left ? "; " : "");
     if (t->left)
         append(s, PASS_MAX_SUMMARY, "left as they are, as that would not save MACs: %s",
                t->left_names);
@@ -253,7 +284,7 @@ static int decompose_all(struct pass_context *context, const struct factor_optio
             r = decompose(&f, options, method, &macs, &error);
         if (r)
             break;
-        count(&tally, &f, macs, error);
+        count(&tally, &f, method->rank_name, macs, error);
         shift += macs < f.layer.macs ? f.n_parts - 1 : 0;
     }
     if (r == 0)
