@@ -278,8 +278,9 @@ static int decompose_all(struct pass_context *context, const struct factor_optio
         _cleanup_(factor_deinit) struct factor f;
         uint64_t macs;
         double error;
-        r = factor_init(&f, context, &layers->items[i], moments ? &moments[i] : NULL);
-        f.layer.op += shift;
+        struct layer layer = layers->items[i];
+        layer.op += shift;
+        r = factor_init(&f, context, &layer, moments ? &moments[i] : NULL);
         if (r == 0)
             r = decompose(&f, options, method, &macs, &error);
         if (r)

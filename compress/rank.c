@@ -30,13 +30,16 @@ int rank_check(const struct rank_options *options, struct diag *diag) {
     return 0;
 }
 
+/* What single precision makes of components that are not there, squared: not to be kept for the sake of a share of 1. */
+#define ROUNDING 1e-12
+
 uint32_t rank_of_energy(const double *s, size_t n, double share) {
     double total = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
         total += s[i] * s[i];
     for (size_t i = 0; i < n; i++) {
         sum += s[i] * s[i];
-        if (sum >= share * total)
+        if (sum >= (share - ROUNDING) * total)
             return (uint32_t)i + 1;
     }
     return (uint32_t)n;

@@ -243,6 +243,37 @@ START_TEST(test_groups) {
 }
 END_TEST
 
+/* Several layers, each with parameters of its own, one of which is left: full ranks give the same network. */
+START_TEST(test_several) {
+    struct net net = net_new(SEED);
+    int32_t x = net_input(&net, 4, NET_DIMS(1, 12, 12, 8));
+    int32_t a = net_conv(&net, x, 16, 3, 2, ACT_RELU);
+    int32_t b = net_conv(&net, a, 16, 3, 1, ACT_NONE);
+    int32_t c = net_conv(&net, x, 2, 1, 1, ACT_NONE);
+    int32_t d = net_conv(&net, x, 16, 5, 2, ACT_NONE);
+    b = net_same(&net, OP_ADD, b, d);
+    int32_t y = net_dense(&net, net_flatten(&net, b), 12, ACT_RELU);
+    net_output(&net, c, "c");
+    _cleanup_(graph_freep) struct graph *g = net_done(&net, y);
+    char summary[PASS_MAX_SUMMARY];
+    struct layers layers;
+    ck_assert_int_eq(layers_find(g, &layers), 0);
+    for (uint32_t i = 0; i < layers.n; i++) {
+        const struct layer *l = &layers.items[i];
+        make_low_rank((float *)layer_weights(g, l)->data, l->out, l->depth, MIN(l->out, 3U),
+                      SEED + i);
+    }
+    static const char *const passes[] = {"svd", "channel-svd"};
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++) {
+        char steps[64];
+        snprintf(steps, sizeof(steps), "{\"pass\":\"%s\",\"energy\":1}", passes[i]);
+        _cleanup_(graph_freep) struct graph *copy = steps_done(g, steps, NULL, summary);
+        ck_assert_double_le(difference(g, copy, SEED), 1e-4);
+        ck_assert_uint_eq(copy->n_ops, g->n_ops + (i ? 3 : 1));
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("svd");
     TCase *tc = tcase_create("svd");
@@ -254,6 +285,7 @@ int main(void) {
     tcase_add_loop_test(tc, test_refused, 0, ARRAY_SIZE(refused));
     tcase_add_test(tc, test_refused_data);
     tcase_add_test(tc, test_groups);
+    tcase_add_test(tc, test_several);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -55,6 +55,7 @@ START_TEST(test_exact) {
     _cleanup_(graph_freep) struct graph *e =
         steps_done(graph, "{\"pass\":\"tucker\",\"energy\":1}", NULL, summary);
     ck_assert_double_le(difference(graph, e, SEED), 1e-5);
+    ck_assert_uint_eq(macs_of(e), macs_of(d));
 }
 END_TEST
 
