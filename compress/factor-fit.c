@@ -2,8 +2,9 @@
 /*
  * Fitting a decomposition to what a layer computes: with the covariance C of the layer's inputs the error of its outputs
  * is tr(D C D'), D the difference of the weights; the bias takes up the rest. That is a sum of squares, and the
- * decomposed weights are linear in each part, so the parts are solved for in turn. The normal equations are never
- * written down: a step of conjugate gradients needs only one product with C.
+ * decomposed weights are linear in each part, so the parts are solved for in turn. Each output has its own weights in the
+ * last part, which are a small system with the same matrix for all outputs. The normal equations of the other parts are
+ * never written down: a step of conjugate gradients needs only one product with C.
  */
 
 #include <stdlib.h>
@@ -14,8 +15,9 @@
 #include "compress/linalg.h"
 
 #define MAX_ROUNDS 12
-#define MAX_STEPS 16       /* of conjugate gradients, for one part in one round */
-#define RESIDUAL 1e-10     /* of a part, squared, as a share of the one it began with */
+#define MAX_STEPS 10       /* of conjugate gradients, for one part in one round */
+#define RESIDUAL 1e-6      /* of a part, squared, as a share of the one it began with */
+#define DAMPING 1e-9       /* of the last part's system */
 #define WORTH_A_ROUND 1e-3 /* by which share the error must fall for another one */
 
 struct fit {
@@ -92,6 +94,46 @@ static int fit_part(struct fit *fit, unsigned part) {
     return 0;
 }
 
+/* p [n][depth]: what each input of the last part makes of the layer's inputs, that is the layer's weights where the last
+ * part is the identity. */
+static int expand_inputs(const struct fit *fit, size_t n, double *identity, double *ret_p) {
+    struct factor f = *fit->f;
+    for (size_t i = 0; i < n; i++)
+        identity[i * n + i] = 1;
+    f.out = (uint32_t)n;
+    f.parts[f.n_parts - 1].values = identity;
+    return fit->method->expand(&f, ret_p);
+}
+
+/* values = W C p' (p C p')^-1, with room for the products in memory */
+static int solve_last(struct fit *fit, size_t n, const double *p, double *pc, double *pcp,
+                      double *wcp) {
+    const struct factor *f = fit->f;
+    struct diag *diag = f->context->diag;
+    int r = linalg_multiply(n, f->depth, f->depth, p, false, f->covariance, false, pc, diag);
+    if (r == 0)
+        r = linalg_multiply(n, n, f->depth, pc, false, p, true, pcp, diag);
+    if (r == 0)
+        r = linalg_multiply(f->out, n, f->depth, f->w, false, pc, true, wcp, diag);
+    if (r == 0)
+        r = linalg_solve(n, pcp, DAMPING, f->out, wcp, f->parts[f->n_parts - 1].values, diag);
+    return r;
+}
+
+static int fit_last(struct fit *fit) {
+    const struct factor *f = fit->f;
+    size_t n = f->parts[f->n_parts - 1].n / f->out;
+    double *memory = calloc(2 * n * f->depth + 2 * n * n + f->out * n, sizeof(*memory));
+    if (!memory)
+        return err_origin(-ENOMEM);
+    double *pc = memory + n * f->depth, *pcp = pc + n * f->depth, *identity = pcp + n * n;
+    int r = expand_inputs(fit, n, identity, memory);
+    if (r == 0)
+        r = solve_last(fit, n, memory, pc, pcp, identity + n * n);
+    free(memory);
+    return r;
+}
+
 static int error_of(struct fit *fit, double *ret_error) {
     int r = subtract(fit);
     if (r == 0)
@@ -105,8 +147,8 @@ static int fit_rounds(struct fit *fit) {
     double before, now;
     int r = error_of(fit, &before);
     for (unsigned round = 0; round < MAX_ROUNDS && r == 0; round++) {
-        /* From the outputs to the inputs: the last part gains most. */
-        for (unsigned part = fit->f->n_parts; part-- > 0 && r == 0;)
+        r = fit_last(fit);
+        for (unsigned part = fit->f->n_parts - 1; part-- > 0 && r == 0;)
             r = fit_part(fit, part);
         if (r == 0)
             r = error_of(fit, &now);
