@@ -18,6 +18,10 @@
 
 #define MAX_BIAS 0x1p30 /* of a bias in units of the accumulator */
 
+static uint32_t few(uint32_t n_samples) {
+    return MIN(n_samples, (uint32_t)BIAS_MAX_SAMPLES);
+}
+
 /* Weight k of channel c as a real number, whatever its datatype. */
 static double weight(const struct tensor *w, const struct layer *layer, uint32_t c, uint32_t k) {
     size_t i = layer_index(layer, c, k);
@@ -53,7 +57,7 @@ int bias_expected(struct pass_context *context, struct layers *layers, uint32_t 
     double *means = malloc(n * sizeof(*means)), *to = means;
     if (!means)
         return err_origin(-ENOMEM);
-    int r = moments_collect(context, layers, n_samples, 0, &moments);
+    int r = moments_collect(context, layers, few(n_samples), 0, &moments);
     if (r) {
         free(means);
         return r;
@@ -95,7 +99,7 @@ static int correct_layer(struct pass_context *context, struct layer *layer, uint
     double *shift = malloc(layer->out * sizeof(*shift));
     if (!shift)
         return err_origin(-ENOMEM);
-    int r = moments_collect(context, &one, n_samples, 0, &moments);
+    int r = moments_collect(context, &one, few(n_samples), 0, &moments);
     for (uint32_t c = 0; c < layer->out && r == 0; c++)
         shift[c] = means[c] - mean_of(layer_weights(context->graph, layer), layer, &moments[0], c);
     if (r == 0)

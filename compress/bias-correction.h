@@ -13,6 +13,9 @@
 struct layers;
 struct pass_context;
 
+/* Samples looked at, at most: differences of means on the same samples need few. */
+#define BIAS_MAX_SAMPLES 128
+
 /*
  * Mean results of the float layers, before bias and activation, over the first n_samples samples: one after the other,
  * `out` of each, free() them. Layers without a bias get one of zeros. What moments_collect() gives.

@@ -9,6 +9,8 @@
 
 extern const struct pass pass_channel_svd;
 extern const struct pass pass_cluster;
+extern const struct pass pass_equalize;
+extern const struct pass pass_fixed_point;
 extern const struct pass pass_prune;
 extern const struct pass pass_quantize;
 extern const struct pass pass_quantize_weights;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "compress/compress.h"
 #include "compress/layer.h"
+#include "compress/quantize.h"
 #include "model/graph-edit.h"
 #include "model/graph.h"
 
@@ -287,12 +288,20 @@ uint32_t quantize_plan_observed(const struct quantize_plan *plan, const struct g
     return n;
 }
 
-struct affine quantize_affine(struct range range) {
+/* Codes of a range: zero is one of them. */
+static struct affine affine_of(struct range range) {
     float scale = (range.max - range.min) / 255;
     if (!(scale >= MIN_SCALE))
         return (struct affine){.scale = range.max - range.min > 0 ? MIN_SCALE : 1};
     float zero = roundf((float)INT8_MIN - range.min / scale);
     return (struct affine){scale, (int32_t)fminf(fmaxf(zero, INT8_MIN), INT8_MAX)};
+}
+
+static struct affine fixed_point(struct range range, uint32_t bits) {
+    float largest = fmaxf(-range.min, range.max), codes = (float)((1 << (bits - 1)) - 1);
+    if (!(largest / codes >= MIN_SCALE))
+        return (struct affine){.scale = 1};
+    return (struct affine){.scale = exp2f(ceilf(log2f(largest / codes)))};
 }
 
 static struct range range_of_constant(const struct tensor *t) {
@@ -316,7 +325,8 @@ static void apply_fixed(struct quantize_plan *plan, const struct op *op) {
         plan->affine[group] = fixed;
 }
 
-void quantize_plan_scales(struct quantize_plan *plan, const struct graph *graph) {
+void quantize_plan_scales(struct quantize_plan *plan, const struct graph *graph,
+                          uint32_t fixed_bits) {
     for (uint32_t i = 0; i < graph->n_tensors; i++) {
         if (plan->tensors[i] && graph->tensors[i].kind == TENSOR_CONST)
             plan->ranges[i] = range_of_constant(&graph->tensors[i]);
@@ -326,7 +336,8 @@ void quantize_plan_scales(struct quantize_plan *plan, const struct graph *graph)
     }
     for (uint32_t i = 0; i < graph->n_tensors; i++)
         if (plan->tensors[i] && plan->groups[i] == (int32_t)i)
-            plan->affine[i] = quantize_affine(plan->ranges[i]);
+            plan->affine[i] =
+                fixed_bits ? fixed_point(plan->ranges[i], fixed_bits) : affine_of(plan->ranges[i]);
     for (uint32_t i = 0; i < graph->n_ops; i++)
         if (plan->ops[i])
             apply_fixed(plan, &graph->ops[i]);

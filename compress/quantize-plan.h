@@ -31,9 +31,6 @@ struct quantize_plan {
     struct affine *affine; /* the same */
 };
 
-/* Gives operators that clamp (RELU …) to the one before, where nobody else reads its result: exact. -ENOMEM. */
-_nodiscard_ int quantize_fuse_activations(struct graph *graph);
-
 /*
  * Operators without weights compute in int8 where all their operands are; constants they share with others become their
  * own, so tensors may be appended. -ENOMEM, COMPRESS_E_INVALID at the limits of a graph.
@@ -43,13 +40,13 @@ _nodiscard_ int quantize_plan_init(struct quantize_plan *plan, struct graph *gra
 /* The activations whose ranges are to be observed. Returns their number, at most graph->n_tensors. */
 uint32_t quantize_plan_observed(const struct quantize_plan *plan, const struct graph *graph,
                                 int32_t *ret_tensors);
-/* From ranges to scales and zero points of all tensors that are needed in int8. */
-void quantize_plan_scales(struct quantize_plan *plan, const struct graph *graph);
+/* From ranges to scales and zero points of all tensors that are needed in int8: affine, or (fixed_bits not 0) in fixed
+ * point with that many bits, the scale a power of two and zero at zero. */
+void quantize_plan_scales(struct quantize_plan *plan, const struct graph *graph,
+                          uint32_t fixed_bits);
 
 /* Whether the result of the operator always has the same scale, and which. */
 bool quantize_fixed_scale(const struct op *op, struct affine *ret_affine);
-/* Codes of a range: int8, zero is one of them. */
-struct affine quantize_affine(struct range range);
 
 /* Puts int8 operators in the place of float ones. `io_int8`: inputs and outputs of the network become INT8 where
  * operators that compute in int8 read or write them. The layers' weights and biases are left to the caller, which gets

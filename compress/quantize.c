@@ -17,23 +17,12 @@
 #include "compress/moments.h"
 #include "compress/passes.h"
 #include "compress/quantize-plan.h"
+#include "compress/quantize.h"
 #include "compress/rounding.h"
 #include "model/graph-edit.h"
 #include "model/graph.h"
 
 #define MAX_BIAS 0x1p30 /* of a bias in units of the accumulator */
-
-enum { IO_INT8, IO_FLOAT };
-
-struct quantize_options {
-    struct pass_scope scope;
-    int calibration;
-    double percentile;
-    int granularity; /* 0: tensor, 1: channel */
-    bool bias_correction;
-    struct rounding_options rounding;
-    int io;
-};
 
 static const char *const granularities[] = {"tensor", "channel", NULL};
 static const char *const io_forms[] = {"int8", "float", NULL};
@@ -45,12 +34,13 @@ static const struct pass_field fields[] = {
      "squared error), kl (least loss of information, as TensorRT)"},
     {"percentile", FIELD_NUMBER, offsetof(struct quantize_options, percentile), 50, 100, 99.99,
      NULL, "with calibration percentile: values beyond it are clipped, at either end"},
-    {"granularity", FIELD_CHOICE, offsetof(struct quantize_options, granularity), 0, 0, 1,
-     granularities, "weights that share a scale: tensor (a layer), channel (an output channel)"},
+    {"granularity", FIELD_CHOICE, offsetof(struct quantize_options, granularity), 0, 0,
+     QUANTIZE_CHANNEL, granularities,
+     "weights that share a scale: tensor (a layer), channel (an output channel)"},
     ROUNDING_FIELDS(quantize_options, rounding, GRID_MAX),
     {"bias_correction", FIELD_FLAG, offsetof(struct quantize_options, bias_correction), 0, 0, false,
      NULL, "biases make up for what quantization does to the mean results of the layers"},
-    {"io", FIELD_CHOICE, offsetof(struct quantize_options, io), 0, 0, IO_INT8, io_forms,
+    {"io", FIELD_CHOICE, offsetof(struct quantize_options, io), 0, 0, QUANTIZE_IO_INT8, io_forms,
      "inputs and outputs of the network: int8 (callers may still hand over FP32, which is "
      "converted), "
      "float (they keep their datatype)"},
@@ -138,10 +128,14 @@ static int quantize_layer(void *arg, uint32_t op, int32_t *inputs) {
     const struct rounding_options *rounding = &q->options->rounding;
     const struct moments *moments = q->moments ? &q->moments[layer - q->layers->items] : NULL;
     _cleanup_(grid_deinit) struct grid grid = {0};
-    int r = grid_init(&grid, graph, layer, q->options->granularity ? layer->depth : 0, -127, 127);
+    bool by_channel = q->options->granularity == QUANTIZE_CHANNEL && !q->options->scales;
+    int r = grid_init(&grid, graph, layer, by_channel ? layer->depth : 0, -127, 127);
     if (r)
         return r;
-    grid_choose_scales(&grid, (enum grid_range)rounding->weights);
+    if (q->options->scales)
+        grid.scales[0] = q->options->scales[layer - q->layers->items];
+    else
+        grid_choose_scales(&grid, (enum grid_range)rounding->weights);
     if (layer->bias != GRAPH_NONE)
         fit_biases(&grid, layer_bias(graph, layer)->data, in_scale);
     r = rounding_apply(q->context, &grid, rounding, moments);
@@ -179,16 +173,6 @@ static int check_result(struct pass_context *context) {
     return r > 0 ? diag_prefix(context->diag, COMPRESS_E_INVALID, "layers") : r;
 }
 
-static void summarize(struct quantizer *q, uint32_t n_all) {
-    snprintf(
-        q->context->summary, sizeof(q->context->summary),
-        "%u of %u layers in int8, weights per %s rounded %s, activations by %s over %u samples%s",
-        q->layers->n, n_all, granularities[q->options->granularity],
-        grid_roundings[q->options->rounding.rounding], calibrate_methods[q->options->calibration],
-        (unsigned)MIN(q->options->rounding.samples, q->context->calibration->n),
-        q->means ? ", biases corrected" : "");
-}
-
 /* What has to be known of the float network. */
 static int look_at_float(struct quantizer *q) {
     const struct quantize_options *o = q->options;
@@ -204,9 +188,11 @@ static int look_at_float(struct quantizer *q) {
 
 static int make_int8(struct quantizer *q) {
     struct pass_context *context = q->context;
-    struct quantize_build build = {
-        .plan = &q->plan, .io_int8 = q->options->io == IO_INT8, .layer = quantize_layer, .arg = q};
-    quantize_plan_scales(&q->plan, context->graph);
+    struct quantize_build build = {.plan = &q->plan,
+                                   .io_int8 = q->options->io == QUANTIZE_IO_INT8,
+                                   .layer = quantize_layer,
+                                   .arg = q};
+    quantize_plan_scales(&q->plan, context->graph, q->options->fixed_bits);
     int r = quantize_rebuild(context->graph, &build);
     if (r == 0)
         r = graph_sweep(context->graph);
@@ -217,10 +203,31 @@ static int make_int8(struct quantizer *q) {
     return r;
 }
 
+int quantize_layers(struct pass_context *context, struct layers *layers,
+                    const struct quantize_options *options) {
+    struct quantizer q = {.context = context, .options = options, .layers = layers};
+    int r = look_at_float(&q);
+    if (r == 0)
+        r = make_int8(&q);
+    moments_free(q.moments, layers->n);
+    free(q.means);
+    return r;
+}
+
+static void summarize(struct pass_context *context, const struct quantize_options *o, uint32_t n,
+                      uint32_t n_all) {
+    snprintf(
+        context->summary, sizeof(context->summary),
+        "%u of %u layers in int8, weights per %s rounded %s, activations by %s over %u samples%s",
+        n, n_all, granularities[o->granularity], grid_roundings[o->rounding.rounding],
+        calibrate_methods[o->calibration],
+        (unsigned)MIN(o->rounding.samples, context->calibration->n),
+        o->bias_correction ? ", biases corrected" : "");
+}
+
 static int run(struct pass_context *context, const void *arg) {
     const struct quantize_options *options = arg;
     struct layers layers, all;
-    struct quantizer q = {.context = context, .options = options, .layers = &layers};
     int r = pass_need_calibration(context);
     if (r == 0)
         r = quantize_fuse_activations(context->graph);
@@ -228,15 +235,10 @@ static int run(struct pass_context *context, const void *arg) {
         r = layers_find(context->graph, &all);
     if (r == 0)
         r = pass_layers(context, &options->scope, layer_is_float, "a float layer", &layers);
-    if (r)
-        return r;
-    r = look_at_float(&q);
     if (r == 0)
-        r = make_int8(&q);
+        r = quantize_layers(context, &layers, options);
     if (r == 0)
-        summarize(&q, all.n);
-    moments_free(q.moments, layers.n);
-    free(q.means);
+        summarize(context, options, layers.n, all.n);
     return r;
 }
 
