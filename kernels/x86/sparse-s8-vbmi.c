@@ -44,6 +44,10 @@ typedef int32_t vec_lanes __attribute__((vector_size(VEC_BYTES)));
 #define PIECE 64
 #define LOOKUPS 64
 #define MAX_PIXELS 12
+#define BUFFER ((size_t)4 * LOOKUPS) /* looked up at a time, and some more */
+
+/* A sum stays in its register: the compiler would copy all of them to and fro in every round. */
+#define KEEP(sum) __asm__("" : "+" VEC_REGISTER(sum))
 
 struct op {
     uint16_t piece, groups;
@@ -128,11 +132,11 @@ static void pack_op(const struct lookup *l, const struct lookup_op *op, uint8_t 
 
 /* The constants of the tile whose first channel is `first`; returns what its requantization takes. */
 static uint32_t pack_constants(const struct kern_conv *p, const struct kern_conv_weights *w,
-                               size_t first, char *constants) {
-    const size_t depth = im2col_depth(p);
+                               size_t block, size_t first, char *constants) {
+    const size_t depth = im2col_depth(p), blocks = LOOKUP_TILE / block;
     uint32_t kind = REQUANTIZE_SHALLOW;
     for (size_t lane = 0; lane < LOOKUP_TILE; lane++) {
-        const size_t c = first + lane;
+        const size_t c = first + lane % blocks * block + lane / blocks;
         if (c >= (size_t)p->out_c) {
             block_set_constants(constants, 1, 0, lane, 0, 0, 0);
             continue;
@@ -165,7 +169,7 @@ static void pack(const struct kern_conv *p, const struct kern_conv_weights *w, s
     for (size_t t = 0; t < tiles_of(p); t++) {
         const size_t first = t * LOOKUP_TILE;
         const uint32_t its =
-            pack_constants(p, w, first, constants + t * BLOCK_CONSTANTS(1) * VEC_BYTES);
+            pack_constants(p, w, block, first, constants + t * BLOCK_CONSTANTS(1) * VEC_BYTES);
         kind = MAX(kind, its);
         lookup_start(&l, p, w->filter, first);
         for (; lookup_next(&l, &op); n_ops++) {
@@ -187,136 +191,212 @@ struct lookups {
     const uint32_t *pieces; /* where in a window they begin */
 };
 
-/* The same four bytes of every block, for all its channels. */
+/* Four bytes of every block, for all its channels. */
 static inline vec spread(const uint8_t *values, const unsigned block) {
     if (block == 4)
         return _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)values));
     return vec_broadcast_pair(values);
 }
 
-static inline __attribute__((always_inline)) void tile_sums(const struct lookups *l,
-                                                            const vec_staged *x, size_t pixel,
-                                                            vec *acc, const unsigned pixels,
-                                                            const unsigned block) {
-    const unsigned group = VEC_BYTES / block;
-    const uint8_t *indices = l->indices;
-    const int8_t *w = l->weights;
-    uint8_t values[MAX_PIXELS][VEC_BYTES] __attribute__((aligned(64)));
-    for (const struct op *op = l->ops; op < l->ops + l->n; op++, indices += LOOKUPS) {
-        const vec index = vec_load(indices);
-        const vec_staged *a = x + l->pieces[op->piece], *b = x + l->pieces[op->piece + 1];
-        if (block == 1) {
-            const vec weights = vec_load(w);
-            w += VEC_BYTES;
+/* The sums of blocks of single channels: what is looked up is multiplied. */
+static inline __attribute__((always_inline)) void sums_of_singles(const struct lookups *l,
+                                                                  const vec_staged *x, size_t pixel,
+                                                                  vec *acc, const unsigned pixels) {
+    for (size_t i = 0; i < l->n; i++) {
+        const vec index = vec_load(l->indices + i * LOOKUPS);
+        const vec weights = vec_load(l->weights + i * VEC_BYTES);
+        const vec_staged *a = x + l->pieces[l->ops[i].piece];
+        const vec_staged *b = x + l->pieces[l->ops[i].piece + 1];
 #pragma GCC unroll 16
-            for (unsigned i = 0; i < pixels; i++, a += pixel, b += pixel)
-                acc[i] = vec_dot(acc[i], _mm512_permutex2var_epi8(vec_load(a), index, vec_load(b)),
-                                 weights);
-            continue;
-        }
-#pragma GCC unroll 16
-        for (unsigned i = 0; i < pixels; i++, a += pixel, b += pixel)
-            vec_store(values[i], _mm512_permutex2var_epi8(vec_load(a), index, vec_load(b)));
-        for (unsigned g = 0; g < op->groups; g++, w += VEC_BYTES) {
-            const vec weights = vec_load(w);
-#pragma GCC unroll 16
-            for (unsigned i = 0; i < pixels; i++)
-                acc[i] = vec_dot(acc[i], spread(values[i] + g * group, block), weights);
+        for (unsigned j = 0; j < pixels; j++, a += pixel, b += pixel) {
+            acc[j] =
+                vec_dot(acc[j], _mm512_permutex2var_epi8(vec_load(a), index, vec_load(b)), weights);
+            KEEP(acc[j]);
         }
     }
 }
 
-/* One pixel: sums are split, or each would wait for the one before. */
-static inline __attribute__((always_inline)) vec
-one_sum(const struct lookups *l, const vec_staged *x, const unsigned block) {
-    const uint8_t *indices = l->indices;
-    const int8_t *w = l->weights;
+/* One pixel: the sum is split, or each product would wait for the one before. */
+static inline vec sum_of_singles(const struct lookups *l, const vec_staged *x) {
     vec acc[4] = {vec_set1(0), vec_set1(0), vec_set1(0), vec_set1(0)};
     size_t i = 0;
-    if (block == 1) {
-        for (; i + 4 <= l->n; i += 4) {
+    for (; i + 4 <= l->n; i += 4) {
 #pragma GCC unroll 4
-            for (unsigned j = 0; j < 4; j++, indices += LOOKUPS, w += VEC_BYTES) {
-                const size_t piece = l->ops[i + j].piece;
-                const vec values =
-                    _mm512_permutex2var_epi8(vec_load(x + l->pieces[piece]), vec_load(indices),
-                                             vec_load(x + l->pieces[piece + 1]));
-                acc[j] = vec_dot(acc[j], values, vec_load(w));
+        for (unsigned j = 0; j < 4; j++) {
+            const size_t piece = l->ops[i + j].piece;
+            const vec index = vec_load(l->indices + (i + j) * LOOKUPS);
+            const vec values = _mm512_permutex2var_epi8(vec_load(x + l->pieces[piece]), index,
+                                                        vec_load(x + l->pieces[piece + 1]));
+            acc[j] = vec_dot(acc[j], values, vec_load(l->weights + (i + j) * VEC_BYTES));
+        }
+    }
+    const struct lookups rest = {l->ops + i, l->n - i, l->indices + i * LOOKUPS,
+                                 l->weights + i * VEC_BYTES, l->pieces};
+    sums_of_singles(&rest, x, 0, acc, 1);
+    return vec_add(vec_add(acc[0], acc[1]), vec_add(acc[2], acc[3]));
+}
+
+/* Looks values up from the i-th look-up on until they are about a full buffer; returns which is the
+ * next, and *ret_groups that there are now. Groups of all look-ups follow one another: what one does
+ * not use the next overwrites. */
+static inline __attribute__((always_inline)) size_t
+look_up(const struct lookups *l, size_t i, const vec_staged *x, size_t pixel,
+        uint8_t (*values)[BUFFER + LOOKUPS], const unsigned pixels, const unsigned block,
+        size_t *ret_groups) {
+    const size_t group = LOOKUPS / block;
+    size_t at = 0;
+    for (; i < l->n && at < BUFFER; i++) {
+        const vec index = vec_load(l->indices + i * LOOKUPS);
+        const vec_staged *a = x + l->pieces[l->ops[i].piece];
+        const vec_staged *b = x + l->pieces[l->ops[i].piece + 1];
+#pragma GCC unroll 16
+        for (unsigned j = 0; j < pixels; j++, a += pixel, b += pixel)
+            vec_store(values[j] + at, _mm512_permutex2var_epi8(vec_load(a), index, vec_load(b)));
+        at += l->ops[i].groups * group;
+    }
+    *ret_groups = at / group;
+    return i;
+}
+
+static inline __attribute__((always_inline)) void sums_of_blocks(const struct lookups *l,
+                                                                 const vec_staged *x, size_t pixel,
+                                                                 vec *acc, const unsigned pixels,
+                                                                 const unsigned block) {
+    uint8_t values[MAX_PIXELS][BUFFER + LOOKUPS] __attribute__((aligned(64)));
+    const int8_t *w = l->weights;
+    for (size_t i = 0; i < l->n;) {
+        size_t groups;
+        i = look_up(l, i, x, pixel, values, pixels, block, &groups);
+        const uint8_t *from = values[0];
+        for (; groups > 0; groups--, w += VEC_BYTES, from += LOOKUPS / block) {
+            const vec weights = vec_load(w);
+#pragma GCC unroll 16
+            for (unsigned j = 0; j < pixels; j++) {
+                acc[j] = vec_dot(acc[j], spread(from + j * sizeof(values[0]), block), weights);
+                KEEP(acc[j]);
             }
         }
     }
-    const struct lookups rest = {l->ops + i, l->n - i, indices, w, l->pieces};
-    if (block == 1) {
-        tile_sums(&rest, x, 0, acc, 1, 1);
-    } else {
-        const unsigned group = VEC_BYTES / block;
-        for (; i < l->n; i++, indices += LOOKUPS) {
-            uint8_t values[VEC_BYTES] __attribute__((aligned(64)));
-            const size_t piece = l->ops[i].piece;
-            vec_store(values,
-                      _mm512_permutex2var_epi8(vec_load(x + l->pieces[piece]), vec_load(indices),
-                                               vec_load(x + l->pieces[piece + 1])));
+}
+
+/* One pixel: each look-up has a place of its own, as stores that overlap would hold up the loads. */
+static inline __attribute__((always_inline)) vec
+sum_of_blocks(const struct lookups *l, const vec_staged *x, const unsigned block) {
+    vec acc[4] = {vec_set1(0), vec_set1(0), vec_set1(0), vec_set1(0)};
+    const int8_t *w = l->weights;
+    for (size_t i = 0; i < l->n; i++) {
+        uint8_t values[LOOKUPS] __attribute__((aligned(64)));
+        const size_t piece = l->ops[i].piece, groups = l->ops[i].groups;
+        const vec index = vec_load(l->indices + i * LOOKUPS);
+        vec_store(values, _mm512_permutex2var_epi8(vec_load(x + l->pieces[piece]), index,
+                                                   vec_load(x + l->pieces[piece + 1])));
 #pragma GCC unroll 8
-            for (unsigned g = 0; g < block; g++, w += VEC_BYTES) {
-                if (g >= l->ops[i].groups)
-                    break;
-                acc[g % 4] = vec_dot(acc[g % 4], spread(values + g * group, block), vec_load(w));
-            }
+        for (unsigned g = 0; g < block; g++, w += VEC_BYTES) {
+            if (g >= groups)
+                break;
+            acc[g % 4] =
+                vec_dot(acc[g % 4], spread(values + g * (LOOKUPS / block), block), vec_load(w));
         }
     }
     return vec_add(vec_add(acc[0], acc[1]), vec_add(acc[2], acc[3]));
 }
 
-/* Some pixels of a row by a tile of channels. */
-static inline __attribute__((always_inline)) void tile(const struct conv_tile *t,
-                                                       const struct lookups *l,
-                                                       const unsigned pixels,
-                                                       const unsigned block) {
-    const unsigned blocks = LOOKUP_TILE / block;
-    const vec bias = block_constant(t->block, 1, BLOCK_BIAS, 0);
-    const vec channel = (vec)(vec_lanes){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const vec lane = (vec)((vec_lanes)channel % (int32_t)block * (int32_t)blocks +
-                           (vec_lanes)channel / (int32_t)block);
-    vec sums[MAX_PIXELS], acc[MAX_PIXELS][4];
-#pragma GCC unroll 16
-    for (unsigned i = 0; i < pixels; i++)
-        sums[i] = vec_set1(0);
-    if (pixels == 1)
-        sums[0] = one_sum(l, t->x, block);
-    else
-        tile_sums(l, t->x, t->pixel, sums, pixels, block);
-#pragma GCC unroll 16
-    for (unsigned i = 0; i < pixels; i++) {
-        if (block > 1)
-            sums[i] = _mm512_permutexvar_epi32(lane, sums[i]);
-        acc[i][0] = vec_add(sums[i], bias);
+/* Stores up to four rows of sums; `order` brings their bytes into the order of channels. */
+static inline __attribute__((always_inline)) void store(const struct conv_tile *t, int8_t *y,
+                                                        const vec *sums, vec order,
+                                                        const unsigned rows,
+                                                        const enum requantize kind) {
+    vec q[4];
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < 4; i++)
+        q[i] = sums[i < rows ? i : rows - 1];
+    const vec bytes = _mm512_permutexvar_epi8(order, block_narrow(q, t->block, 1, kind, &t->out));
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < rows; i++) {
+        if (t->channels >= LOOKUP_TILE)
+            vec_put(y + i * t->out_c, bytes, 1, i);
+        else
+            vec_put_some(y + i * t->out_c, bytes, 1, i, t->channels);
     }
-    conv_tile_store(t, acc, pixels, 1);
 }
+
+/* From the order that four rows of sums are narrowed in to that of the rows. */
+static vec rows_order(size_t block) {
+    uint8_t bytes[VEC_BYTES];
+    const size_t blocks = LOOKUP_TILE / block;
+    for (size_t i = 0; i < VEC_BYTES; i++) {
+        const size_t c = i % LOOKUP_TILE, lane = c % block * blocks + c / block;
+        bytes[i] = (uint8_t)(lane / 4 * 16 + i / LOOKUP_TILE * 4 + lane % 4);
+    }
+    return vec_load(bytes);
+}
+
+/* `count` times some neighbouring pixels by a tile of channels; `order` is that of the results. */
+static inline __attribute__((always_inline)) void tile(const struct conv_tile *t,
+                                                       const struct lookups *l, vec order,
+                                                       size_t count, const unsigned pixels,
+                                                       const unsigned block) {
+    const vec bias = block_constant(t->block, 1, BLOCK_BIAS, 0);
+    const vec_staged *x = t->x;
+    int8_t *y = t->y;
+    for (; count > 0; count--, x += pixels * t->pixel) {
+        vec sums[MAX_PIXELS];
+#pragma GCC unroll 16
+        for (unsigned i = 0; i < pixels; i++)
+            sums[i] = bias;
+        if (pixels == 1)
+            sums[0] = vec_add(bias, block == 1 ? sum_of_singles(l, x) : sum_of_blocks(l, x, block));
+        else if (block == 1)
+            sums_of_singles(l, x, t->pixel, sums, pixels);
+        else
+            sums_of_blocks(l, x, t->pixel, sums, pixels, block);
+#pragma GCC unroll 16
+        for (unsigned i = 0; i < pixels; i += 4) {
+            const unsigned rows = pixels - i < 4 ? pixels - i : 4;
+            if (t->kind == REQUANTIZE_SHALLOW)
+                store(t, y, sums + i, order, rows, REQUANTIZE_SHALLOW);
+            else if (t->kind == REQUANTIZE_DEEP)
+                store(t, y, sums + i, order, rows, REQUANTIZE_DEEP);
+            else
+                store(t, y, sums + i, order, rows, REQUANTIZE_WIDE);
+            y += rows * t->out_c;
+        }
+    }
+}
+
+typedef void (*tile_fn)(const struct conv_tile *t, const struct lookups *l, vec order,
+                        size_t count);
 
 static const unsigned heights[] = {12, 8, 4, 2, 1};
 
 #define TILE(pixels, block)                                                                        \
-    static void tile_##pixels##_##block(const struct conv_tile *t, const struct lookups *l) {      \
-        tile(t, l, pixels, block);                                                                 \
+    static void tile_##pixels##_##block(const struct conv_tile *t, const struct lookups *l,        \
+                                        vec order, size_t count) {                                 \
+        tile(t, l, order, count, pixels, block);                                                   \
     }
 #define TILES(block)                                                                               \
     TILE(12, block)                                                                                \
     TILE(8, block)                                                                                 \
-    TILE(4, block) TILE(2, block) TILE(1, block) static void (*const tiles_##block[])(             \
-        const struct conv_tile *, const struct lookups *) = {                                      \
-        tile_12_##block, tile_8_##block, tile_4_##block, tile_2_##block, tile_1_##block};
+    TILE(4, block)                                                                                 \
+    TILE(2, block)                                                                                 \
+    TILE(1, block)                                                                                 \
+    static const tile_fn tiles_##block[] = {tile_12_##block, tile_8_##block, tile_4_##block,       \
+                                            tile_2_##block, tile_1_##block};
 TILES(1)
 TILES(4)
 TILES(8)
 
-static void row(struct conv_tile t, const struct lookups *l, size_t width, size_t block) {
-    for (unsigned i = 0; i < ARRAY_SIZE(heights); i++) {
-        for (; width >= heights[i]; width -= heights[i]) {
-            (block == 1 ? tiles_1 : block == 4 ? tiles_4 : tiles_8)[i](&t, l);
-            t.x += heights[i] * t.pixel;
-            t.y += heights[i] * t.out_c;
-        }
+static void row(struct conv_tile t, const struct lookups *l, vec order, size_t width,
+                size_t block) {
+    const tile_fn *fns = block == 1 ? tiles_1 : block == 4 ? tiles_4 : tiles_8;
+    for (unsigned i = 0; width > 0; i++) {
+        const size_t count = width / heights[i];
+        if (count == 0)
+            continue;
+        fns[i](&t, l, order, count);
+        t.x += count * heights[i] * t.pixel;
+        t.y += count * heights[i] * t.out_c;
+        width -= count * heights[i];
     }
 }
 
@@ -331,6 +411,7 @@ static void band(const struct kern_conv *p, const struct conv_shape *s, size_t b
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
         .kind = packed->kind,
     };
+    const vec order = rows_order(block);
     struct tile_end from = {0};
     for (size_t i = 0; i < tiles_of(p); i++) {
         const struct lookups l = {
@@ -345,7 +426,7 @@ static void band(const struct kern_conv *p, const struct conv_shape *s, size_t b
         for (size_t r = 0; r < rows; r++) {
             t.x = staged + r * s->stride_h * pitch;
             t.y = y + r * s->out_w * out_c + i * LOOKUP_TILE;
-            row(t, &l, width, block);
+            row(t, &l, order, width, block);
         }
         from = packed->ends[i];
     }
