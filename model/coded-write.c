@@ -112,7 +112,7 @@ static int put_frame(struct buffer *b, const struct elements *e, int level) {
 /* The best level takes a second for some megabytes: only what a quick one nearly wins with gets it. */
 static int try_zstd(struct contest *c, const struct elements *e) {
     int r = put_frame(&c->trial, e, ZSTD_QUICK);
-    if (r || c->trial.len - c->trial.len / 4 > c->best.len)
+    if (r || c->trial.len - c->trial.len / 32 > c->best.len)
         return contest_judge(c, r, CODED_ZSTD << CODED_KIND_SHIFT);
     c->trial.len = 0;
     r = put_frame(&c->trial, e, ZSTD_BEST);

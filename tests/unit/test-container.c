@@ -553,7 +553,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("container");
     TCase *tc = tcase_create("container");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 600); /* emulated, writing all networks takes long */
     tcase_add_test(tc, test_round_trips);
     tcase_add_test(tc, test_overhead);
     tcase_add_test(tc, test_write_refusals);

@@ -214,6 +214,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("stored");
     TCase *tc = tcase_create("stored");
+    tcase_set_timeout(tc, 600); /* emulated, writing all networks takes long */
     tcase_add_test(tc, test_lenets);
     tcase_add_test(tc, test_all);
     tcase_add_test(tc, test_refusal);
