@@ -43,4 +43,6 @@
 #include "kernels/peak-f32-tmpl.h"
 #if KERN_SPARSE_4
 #include "kernels/sparse-f32-tmpl.h"
+
+#include "kernels/sparse-vector-f32-tmpl.h"
 #endif

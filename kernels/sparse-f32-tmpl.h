@@ -116,17 +116,19 @@ static struct sparse_packed sparse_view(const struct kern_conv *p, size_t block,
 }
 
 static size_t sparse_left(const struct kern_conv *p, const struct kern_conv_weights *w,
-                          size_t block) {
+                          size_t block, size_t step) {
     const size_t depth = im2col_depth(p), out_c = (size_t)p->out_c;
     size_t n = 0;
     for (size_t c = 0; c < out_c; c += block)
-        n += sparse_count_f32((const float *)w->filter + c * depth, depth, MIN(block, out_c - c));
+        n += round_up(
+            sparse_count_f32((const float *)w->filter + c * depth, depth, MIN(block, out_c - c)),
+            MAX(step, (size_t)1));
     return n;
 }
 
 static size_t sparse_packed_size(const struct kern_conv *p, const struct kern_conv_weights *w,
-                                 size_t block) {
-    const size_t blocks = sparse_blocks(p, block), n = sparse_left(p, w, block);
+                                 size_t block, size_t step) {
+    const size_t blocks = sparse_blocks(p, block), n = sparse_left(p, w, block, step);
     return pack_room(blocks * block * sizeof(float)) + pack_room(blocks * sizeof(uint32_t)) +
            pack_room(n * sizeof(uint32_t)) + pack_room(n * block * sizeof(float));
 }
@@ -136,17 +138,19 @@ static struct planes sparse_planes(const struct kern_conv *p) {
     return planes_of(p, is_1x1 ? SPARSE_VALUES_1X1 : SPARSE_VALUES, LANES);
 }
 
+/* `step` 0: for planes; else positions are those in the window, and the weights of a block are filled
+ * up to a multiple of it. */
 static void sparse_pack(const struct kern_conv *p, const struct kern_conv_weights *w, size_t block,
-                        void *ret_packed) {
+                        size_t step, void *ret_packed) {
     const struct planes l = sparse_planes(p);
-    const size_t blocks = sparse_blocks(p, block), n = sparse_left(p, w, block);
+    const size_t blocks = sparse_blocks(p, block), n = sparse_left(p, w, block, step);
     const size_t depth = im2col_depth(p), out_c = (size_t)p->out_c;
     const float *filter = w->filter;
     float *bias = ret_packed;
     uint32_t *end = (void *)((char *)ret_packed + pack_room(blocks * block * sizeof(float)));
     uint32_t *at = (void *)((char *)end + pack_room(blocks * sizeof(*end)));
     float *values = (void *)((char *)at + pack_room(n * sizeof(*at)));
-    memset(ret_packed, 0, sparse_packed_size(p, w, block));
+    memset(ret_packed, 0, sparse_packed_size(p, w, block, step));
     if (w->bias)
         memcpy(bias, w->bias, out_c * sizeof(*bias));
     uint32_t entry = 0;
@@ -157,8 +161,10 @@ static void sparse_pack(const struct kern_conv *p, const struct kern_conv_weight
                 continue;
             for (size_t r = 0; r < rows; r++)
                 values[entry * block + r] = filter[r * depth + k];
-            at[entry++] = (uint32_t)plane_tap(&l, k);
+            at[entry++] = (uint32_t)(step ? k : plane_tap(&l, k));
         }
+        if (step)
+            entry = (uint32_t)round_up(entry, step);
         end[b] = entry;
     }
 }
@@ -306,14 +312,14 @@ static void sparse_four(const struct kern_conv *p, const struct sparse_packed *w
     }
 }
 
-static size_t sparse_scratch_size(const struct kern_conv *p) {
+static size_t sparse_many_scratch_size(const struct kern_conv *p) {
     const struct planes l = sparse_planes(p);
     return pack_room((4 * SPARSE_TILE + l.size * l.s.in_c + 2 * SPARSE_TILE + l.s.in_c) *
                      sizeof(float));
 }
 
-static void sparse_run(const struct kern_conv *p, size_t block, const void *packed, const void *x,
-                       void *y, void *scratch) {
+static void sparse_many_run(const struct kern_conv *p, size_t block, const void *packed,
+                            const void *x, void *y, void *scratch) {
     const struct planes l = sparse_planes(p);
     const struct sparse_packed w = sparse_view(p, block, packed);
     const size_t out_c = (size_t)p->out_c;
@@ -349,32 +355,34 @@ static const char *sparse_many_refuses(const struct kern_conv *p, enum kern_patt
     return l.size * l.s.in_c > UINT32_MAX ? "too large" : NULL;
 }
 
-#define SPARSE_IMPL(block, its_pattern)                                                            \
-    static const char *sparse_refuses_##block(const struct kern_conv *p) {                         \
-        return sparse_many_refuses(p, its_pattern);                                                \
+#define SPARSE_STEP_many(block) 0
+
+#define SPARSE_IMPL(kind, block, its_pattern)                                                      \
+    static const char *sparse_##kind##_refuses_##block(const struct kern_conv *p) {                \
+        return sparse_##kind##_refuses(p, its_pattern);                                            \
     }                                                                                              \
-    static size_t sparse_packed_size_##block(const struct kern_conv *p,                            \
-                                             const struct kern_conv_weights *w) {                  \
-        return sparse_packed_size(p, w, block);                                                    \
+    static size_t sparse_##kind##_packed_size_##block(const struct kern_conv *p,                   \
+                                                      const struct kern_conv_weights *w) {         \
+        return sparse_packed_size(p, w, block, SPARSE_STEP_##kind(block));                         \
     }                                                                                              \
-    static void sparse_pack_##block(const struct kern_conv *p, const struct kern_conv_weights *w,  \
-                                    void *ret_packed) {                                            \
-        sparse_pack(p, w, block, ret_packed);                                                      \
+    static void sparse_##kind##_pack_##block(                                                      \
+        const struct kern_conv *p, const struct kern_conv_weights *w, void *ret_packed) {          \
+        sparse_pack(p, w, block, SPARSE_STEP_##kind(block), ret_packed);                           \
     }                                                                                              \
-    static void sparse_run_##block(const struct kern_conv *p, const void *packed, const void *x,   \
-                                   void *y, void *scratch) {                                       \
-        sparse_run(p, block, packed, x, y, scratch);                                               \
+    static void sparse_##kind##_run_##block(const struct kern_conv *p, const void *packed,         \
+                                            const void *x, void *y, void *scratch) {               \
+        sparse_##kind##_run(p, block, packed, x, y, scratch);                                      \
     }                                                                                              \
-    const struct kern_conv_impl KERN_NAME(sparse_f32_##block##x1) = {                              \
-        .name = "sparse_f32_" #block "x1_" KERN_STRING(KERN_SUFFIX),                               \
-        .refuses = sparse_refuses_##block,                                                         \
-        .packed_size_of = sparse_packed_size_##block,                                              \
+    const struct kern_conv_impl KERN_NAME(sparse_##kind##_f32_##block##x1) = {                     \
+        .name = "sparse_" #kind "_f32_" #block "x1_" KERN_STRING(KERN_SUFFIX),                     \
+        .refuses = sparse_##kind##_refuses_##block,                                                \
+        .packed_size_of = sparse_##kind##_packed_size_##block,                                     \
         .pattern = its_pattern,                                                                    \
-        .scratch_size = sparse_scratch_size,                                                       \
-        .pack = sparse_pack_##block,                                                               \
-        .run = sparse_run_##block,                                                                 \
+        .scratch_size = sparse_##kind##_scratch_size,                                              \
+        .pack = sparse_##kind##_pack_##block,                                                      \
+        .run = sparse_##kind##_run_##block,                                                        \
     };
 
-SPARSE_IMPL(1, KERN_SINGLES)
-SPARSE_IMPL(4, KERN_BLOCKS_4)
-SPARSE_IMPL(8, KERN_BLOCKS_8)
+SPARSE_IMPL(many, 1, KERN_SINGLES)
+SPARSE_IMPL(many, 4, KERN_BLOCKS_4)
+SPARSE_IMPL(many, 8, KERN_BLOCKS_8)

@@ -25,13 +25,16 @@ static const char *const pattern_words[KERN_PATTERN_END] = {"single weights", "4
 /* Measured where that tier could be measured, see docs/kernels.md. */
 static float crossovers[TIER_END][SPARSE_KIND_END][KERN_PATTERN_END] = {
     [TIER_C] = {{0.1F, 0, 0}, {0.1F, 0, 0}, {0.15F, 0, 0}, {0.4F, 0, 0}},
-    [TIER_AVX2] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
-    [TIER_AVXVNNI] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
-    [TIER_AVX512VNNI] = {[SPARSE_F32_MANY] = {0.2F, 0.45F, 0.45F}},
-    [TIER_AMX] = {[SPARSE_F32_MANY] = {0.2F, 0.45F, 0.45F}},
-    [TIER_NEON] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
-    [TIER_DOTPROD] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
-    [TIER_I8MM] = {[SPARSE_F32_MANY] = {0.4F, 0.6F, 0.6F}},
+    [TIER_AVX2] = {{0}, {0.3F, 0.4F, 0.45F}, {0.08F, 0.6F, 0.8F}, {0.4F, 0.65F, 0.65F}},
+    [TIER_AVXVNNI] = {{0}, {0.1F, 0.2F, 0.3F}, {0.08F, 0.6F, 0.8F}, {0.4F, 0.65F, 0.65F}},
+    [TIER_AVX512VNNI] = {{0.3F, 0.5F, 0.5F},
+                         {0.15F, 0.25F, 0.35F},
+                         {0.4F, 0.6F, 0.8F},
+                         {0.25F, 0.45F, 0.45F}},
+    [TIER_AMX] = {{0.3F, 0.5F, 0.5F}, {0}, {0.4F, 0.6F, 0.8F}, {0.25F, 0.45F, 0.45F}},
+    [TIER_NEON] = {{0}, {0.1F, 0.25F, 0.35F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
+    [TIER_DOTPROD] = {{0}, {0.1F, 0.2F, 0.3F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
+    [TIER_I8MM] = {{0}, {0, 0.1F, 0.15F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
 };
 
 enum sparse_kind sparse_kind_of(const struct kern_conv *p, bool is_float) {

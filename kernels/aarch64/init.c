@@ -48,7 +48,7 @@ static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
     {&kern_sparse_s8_1x1_dotprod, &kern_sparse_s8_4x1_dotprod, &kern_sparse_s8_8x1_dotprod},
 };
 static const struct kern_conv_impl *const sparse_f32[KERN_PATTERN_END] = {
-    &kern_sparse_f32_1x1_neon, &kern_sparse_f32_4x1_neon, &kern_sparse_f32_8x1_neon};
+    &kern_sparse_many_f32_1x1_neon, &kern_sparse_many_f32_4x1_neon, &kern_sparse_many_f32_8x1_neon};
 
 void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
     if (tier < TIER_NEON)
@@ -57,4 +57,6 @@ void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
         kern_prepend(k->conv_s8, sparse_s8[tier >= TIER_DOTPROD][i]);
         kern_prepend(k->conv_f32, sparse_f32[i]);
     }
+    kern_prepend(k->conv_f32, &kern_sparse_vector_f32_4x1_neon);
+    kern_prepend(k->conv_f32, &kern_sparse_vector_f32_8x1_neon);
 }

@@ -70,8 +70,17 @@ static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
 static const struct kern_conv_impl *const sparse_s8_vbmi[KERN_PATTERN_END] = {
     &kern_sparse_s8_1x1_avx512vbmi, &kern_sparse_s8_4x1_avx512vbmi, &kern_sparse_s8_8x1_avx512vbmi};
 static const struct kern_conv_impl *const sparse_f32[][KERN_PATTERN_END] = {
-    {&kern_sparse_f32_1x1_avx2, &kern_sparse_f32_4x1_avx2, &kern_sparse_f32_8x1_avx2},
-    {&kern_sparse_f32_1x1_avx512, &kern_sparse_f32_4x1_avx512, &kern_sparse_f32_8x1_avx512},
+    {&kern_sparse_many_f32_1x1_avx2, &kern_sparse_many_f32_4x1_avx2,
+     &kern_sparse_many_f32_8x1_avx2},
+    {&kern_sparse_many_f32_1x1_avx512, &kern_sparse_many_f32_4x1_avx512,
+     &kern_sparse_many_f32_8x1_avx512},
+};
+
+static const struct kern_conv_impl *const sparse_vector_f32[][KERN_PATTERN_END] = {
+    {&kern_sparse_vector_f32_1x1_avx2, &kern_sparse_vector_f32_4x1_avx2,
+     &kern_sparse_vector_f32_8x1_avx2},
+    {&kern_sparse_vector_f32_1x1_avx512, &kern_sparse_vector_f32_4x1_avx512,
+     &kern_sparse_vector_f32_8x1_avx512},
 };
 
 void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
@@ -84,5 +93,6 @@ void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
         if (is_512)
             kern_prepend(k->conv_s8, sparse_s8_vbmi[i]);
         kern_prepend(k->conv_f32, sparse_f32[is_512][i]);
+        kern_prepend(k->conv_f32, sparse_vector_f32[is_512][i]);
     }
 }
