@@ -3,6 +3,7 @@
  * Which blocks go. Equal scores are told apart by their places, so that the choice is one.
  */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,19 +58,25 @@ static size_t collect(const struct prune_layer *layers, uint32_t n, const double
 
 /* Until the next one would take it further beyond the target than it is short of it. */
 static void prune_least(struct prune_layer *layers, const struct prune_pattern *pattern,
-                        const struct candidate *list, size_t n, double target, size_t *left) {
+                        const struct candidate *list, size_t n, double target, size_t *spare) {
     double pruned = 0;
     for (size_t i = 0; i < n; i++) {
         struct prune_layer *p = &layers[list[i].layer];
         double size = block_weights(p, pattern, list[i].block);
         if (pruned + size / 2 > target)
             return;
-        if (left[list[i].layer] == 1)
+        if (spare[list[i].layer] == 0)
             continue;
-        left[list[i].layer]--;
+        spare[list[i].layer]--;
         prune_block(p, pattern, list[i].block);
         pruned += size;
     }
+}
+
+/* Scores say what the loss of one block costs, not of nearly all: where layers compete, a layer keeps at least the square
+ * of the share that stays of all. */
+static size_t least_left(const struct prune_layer *p, double share) {
+    return MAX((size_t)(ceil((double)n_blocks(p) * (1 - share) * (1 - share))), (size_t)1);
 }
 
 static int choose(struct prune_layer *layers, uint32_t n, const struct prune_pattern *pattern,
@@ -78,18 +85,18 @@ static int choose(struct prune_layer *layers, uint32_t n, const struct prune_pat
     for (uint32_t l = 0; l < n; l++)
         total += n_blocks(&layers[l]);
     struct candidate *list = malloc(total * sizeof(*list));
-    size_t *left = malloc(n * sizeof(*left));
-    int r = list && left ? 0 : err_origin(-ENOMEM);
+    size_t *spare = malloc(n * sizeof(*spare));
+    int r = list && spare ? 0 : err_origin(-ENOMEM);
     if (r == 0) {
         double weights;
         collect(layers, n, units, list, &weights);
         for (uint32_t l = 0; l < n; l++)
-            left[l] = n_blocks(&layers[l]);
+            spare[l] = n_blocks(&layers[l]) - least_left(&layers[l], units ? share : 1);
         qsort(list, total, sizeof(*list), by_score);
-        prune_least(layers, pattern, list, total, share * weights, left);
+        prune_least(layers, pattern, list, total, share * weights, spare);
     }
     free(list);
-    free(left);
+    free(spare);
     return r;
 }
 

@@ -60,7 +60,8 @@ static const struct pass_field fields[] = {
      .kind = FIELD_CHOICE,
      .offset = AT(allocation),
      .choices = allocations,
-     .help = "sparsity of each layer, or of all together"},
+     .help = "sparsity of each layer, or of all together, where a layer keeps at least the square "
+             "of the share that stays (a quarter at 0.5)"},
     {.name = "criterion",
      .kind = FIELD_CHOICE,
      .offset = AT(criterion),
@@ -91,8 +92,9 @@ static const struct pass_field fields[] = {
      .offset = AT(rounds),
      .min = 1,
      .max = 100,
-     .value = 1,
-     .help = "steps to the sparsity; importance is found anew, and the rest refitted, after each"},
+     .value = 8,
+     .help = "steps to the sparsity; after each the rest is refitted, where asked for, and "
+             "importance found anew; a threshold and N:M take one"},
     {.name = "damping",
      .kind = FIELD_NUMBER,
      .offset = AT(damping),
@@ -120,13 +122,9 @@ static int check(const void *arg, struct diag *diag) {
     if (pattern.group && (sparsity || threshold))
         return diag_set(diag, COMPRESS_E_INVALID, "%s: the pattern %s says how many weights stay",
                         sparsity ? "sparsity" : "threshold", o->pattern);
-    if (pattern.group && o->rounds > 1)
-        return diag_set(diag, COMPRESS_E_INVALID, "rounds: the pattern %s is one step", o->pattern);
     if (!pattern.group && sparsity == threshold)
         return diag_set(diag, COMPRESS_E_INVALID, "sparsity: %s, and above 0",
                         sparsity ? "give it or threshold, not both" : "give it or threshold");
-    if (threshold && o->rounds > 1)
-        return diag_set(diag, COMPRESS_E_INVALID, "rounds: a threshold is one step");
     return 0;
 }
 
@@ -210,10 +208,16 @@ static int choose(struct work *work, double share) {
     return 0;
 }
 
+/* Importance by norms alone stays what it was. */
+static uint32_t n_rounds(const struct options *o) {
+    bool changes = o->reconstruct || o->criterion == PRUNE_SALIENCY;
+    return o->sparsity > 0 && changes ? o->rounds : 1;
+}
+
 /* The share of weights that stay falls by the same factor in each round. */
 static int run_round(struct work *work, uint32_t round) {
     const struct options *o = work->options;
-    double share = 1 - pow(1 - o->sparsity, (round + 1.0) / o->rounds);
+    double share = 1 - pow(1 - o->sparsity, (round + 1.0) / n_rounds(o));
     int r = 0;
     for (uint32_t i = 0; i < work->n && r == 0; i++)
         r = prune_score(&work->layers[i], &work->pattern, (enum prune_criterion)o->criterion,
@@ -273,7 +277,7 @@ static int run(struct pass_context *context, const void *arg) {
                     &layers);
     if (r == 0)
         r = work_init(&work, context, &layers);
-    for (uint32_t i = 0; i < work.options->rounds && r == 0; i++)
+    for (uint32_t i = 0; i < n_rounds(work.options) && r == 0; i++)
         r = run_round(&work, i);
     if (r == 0)
         r = store(&work, context);

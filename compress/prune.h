@@ -73,8 +73,8 @@ double prune_score_unit(const struct prune_layer *p, enum prune_criterion criter
  * change of the output over the observed inputs, damped towards no change. -ENOMEM, COMPRESS_E_INVALID. */
 _nodiscard_ int prune_refit(struct prune_layer *p, double damping, struct diag *diag);
 
-/* Prunes the blocks of least score until `share` of the weights are pruned, of each layer or of all together; at least
- * one block of a layer stays. `units` (or NULL) are what the layers' scores are divided by. -ENOMEM. */
+/* Prunes the blocks of least score until `share` of the weights are pruned: of each layer, at least one block stays; or
+ * of all together, where `units` are what the layers' scores are divided by, and (1 - share)^2 of a layer stays. -ENOMEM. */
 _nodiscard_ int prune_choose(struct prune_layer *layers, uint32_t n,
                              const struct prune_pattern *pattern, double share,
                              const double *units);

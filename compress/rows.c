@@ -55,6 +55,7 @@ int rows_init(struct rows *rows, const struct graph *graph, const struct layer *
     set_geometry(rows, graph, layer);
     rows->groups = (uint32_t)(rows->in_c / rows->group_c);
     rows->positions = (uint32_t)rows->out_h * (uint32_t)rows->out_w;
+    max_rows = MIN(max_rows, MAX((size_t)ROWS_MIN, (size_t)ROWS_PER_VALUE * rows->depth));
     rows->take = (uint32_t)MIN(MAX(max_rows / n_samples, (size_t)1), (size_t)rows->positions);
     rows->stride = rows->take == rows->positions ? 1 : even_stride(rows->positions);
     size_t n = (size_t)rows->groups * rows->depth;

@@ -10,6 +10,7 @@
 
 #include "compress/linalg.h"
 #include "compress/pass.h"
+#include "compress/rows.h"
 #include "tests/compress/nets.h"
 
 #define SAMPLES 5
@@ -159,7 +160,7 @@ START_TEST(test_subsampled) {
     for (size_t i = 0; i < data.x.n; i++) /* the column, a picture's corner to find */
         values[i] = (float)(i % SIDE);
     struct moments *m = collect(graph, &data, 0, &layers);
-    ck_assert_uint_eq(m->rows, MOMENTS_MAX_ROWS / MANY * MANY);
+    ck_assert_uint_eq(m->rows, ROWS_MIN / MANY * MANY);
     ck_assert(fabs(m->sum[0] / (double)m->rows - (SIDE - 1) / 2.0) < 0.05);
     struct moments *again = collect(graph, &data, 0, &layers);
     ck_assert(memcmp(m->sum, again->sum, sizeof(double)) == 0);
