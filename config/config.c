@@ -26,6 +26,7 @@ static const struct config defaults = {
     .models = "/var/lib/edged/models",
     .workers = 0,
     .cpu = "auto",
+    .crossover_file = "/var/lib/edged/crossover",
     .admin_users = "",
     .log_level = LOG_LEVEL_INFO,
     .max_batch = 64,

@@ -30,6 +30,7 @@ struct config {
     char models[CONFIG_PATH_MAX];               /* its *.edge files are loaded at start; "": none */
     unsigned workers;                           /* compute threads; 0: one for each CPU */
     char cpu[CONFIG_TIER_MAX];                  /* a tier's name, or "auto" */
+    char crossover_file[CONFIG_PATH_MAX];       /* measured densities; "": none */
     char admin_users[CONFIG_PATH_MAX];          /* names or uids, between spaces or commas */
     char admin_users_origin[CONFIG_ORIGIN_MAX]; /* "FILE:LINE" that says so; "": none */
     enum log_level log_level;

@@ -40,6 +40,7 @@ static const struct setting settings[] = {
     {"server", "models", SETTING_TEXT, AT(models), 0, CONFIG_PATH_MAX},
     {"server", "workers", SETTING_COUNT, AT(workers), 0, 256},
     {"server", "cpu", SETTING_TIER, AT(cpu), 1, CONFIG_TIER_MAX},
+    {"server", "crossover-file", SETTING_TEXT, AT(crossover_file), 0, CONFIG_PATH_MAX},
     {"server", "admin-users", SETTING_TEXT, AT(admin_users), 0, CONFIG_PATH_MAX},
     {"server", "log-level", SETTING_LEVEL, AT(log_level), 0, 0},
     {"limits", "max-batch", SETTING_COUNT, AT(max_batch), 1, 4096},

@@ -24,6 +24,7 @@
 #include "daemon/request.h"
 #include "daemon/startup.h"
 #include "proto/message.h"
+#include "runtime/crossover.h"
 
 /* For each user, beside what the configuration limits. */
 #define MAX_DESCRIPTORS 1024
@@ -258,6 +259,12 @@ static int choose_tier(struct server *server, struct diag *diag) {
     return 0;
 }
 
+/* Before a network is compiled, and before there are threads. */
+static int read_crossovers(const struct config *config, struct diag *diag) {
+    const int r = *config->crossover_file ? crossover_load(config->crossover_file, diag) : 0;
+    return r > 0 ? SERVER_E_CONFIG : r;
+}
+
 static int find_admins(struct server *server, struct diag *diag) {
     const struct config *config = &server->config;
     if (access_init(&server->access, config->admin_users, diag) == 0)
@@ -284,6 +291,8 @@ int server_init(struct server *server, const struct config *config, struct diag 
     registry_init(&server->registry, on_registry_changed, server);
     listener_init(&server->listener, server);
     int r = choose_tier(server, diag);
+    if (!r)
+        r = read_crossovers(config, diag);
     if (!r)
         r = find_admins(server, diag);
     if (!r)

@@ -36,6 +36,7 @@ enum kern_pattern { KERN_SINGLES, KERN_BLOCKS_4, KERN_BLOCKS_8, KERN_PATTERN_END
 struct kern_sparsity {
     float density[KERN_PATTERN_END];
     float crossover[KERN_PATTERN_END];
+    bool is_small; /* too few weights for these to hold */
 };
 
 /* Convolution, depthwise convolution and matrix product (a matrix product of [rows, in_c] is a 1x1

@@ -114,6 +114,8 @@ void sparse_look(struct kern_conv *p, const void *filter, bool is_float, enum ti
         return;
     const enum sparse_kind kind = sparse_kind_of(p, is_float);
     size_t left[KERN_PATTERN_END] = {0};
+    p->sparsity.is_small =
+        kind != SPARSE_S8_MANY && kind != SPARSE_F32_MANY && out_c * depth < SPARSE_MIN_WEIGHTS;
     count(p, filter, is_float, left);
     for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
         const size_t block = sparse_block((enum kern_pattern)i);
@@ -145,6 +147,8 @@ const char *sparse_refuses(const struct kern_conv *p, enum kern_pattern pattern)
     const float density = s->density[pattern], crossover = s->crossover[pattern];
     if (crossover <= 0 || density > PRUNED || !is_possible(p))
         return "";
+    if (s->is_small)
+        return density <= crossover ? "fewer than 131072 weights" : "";
     if (density > crossover) {
         snprintf(text, sizeof(text), "density %.2f is above the crossover %.2f of %s",
                  (double)density, (double)crossover, pattern_words[pattern]);

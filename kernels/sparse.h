@@ -33,6 +33,10 @@ enum sparse_kind {
  * reading weights to multiplying. */
 #define SPARSE_MANY 16
 
+/* A matrix of fewer weights by a vector takes as long for all else (measured: 256 x 256 in bytes wins
+ * nothing, 512 x 512 does). */
+#define SPARSE_MIN_WEIGHTS (128 * 1024)
+
 /* Output channels of a block. */
 static inline size_t sparse_block(enum kern_pattern pattern) {
     return pattern == KERN_SINGLES ? 1 : pattern == KERN_BLOCKS_4 ? 4 : 8;

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/attributes.h"
+#include "base/error.h"
 #include "client/edgectl/ctl.h"
+#include "runtime/crossover.h"
 
 struct verb {
     const char *name;
@@ -57,6 +59,15 @@ static int choose_tier(struct ctl *ctl) {
     return CTL_DONE;
 }
 
+/* $EDGED_CROSSOVER, else where edged reads it. A file that is wrong must not keep one from making a
+ * better one. */
+static void read_crossovers(void) {
+    const char *path = getenv("EDGED_CROSSOVER");
+    struct diag diag;
+    if (crossover_load(path && *path ? path : CROSSOVER_DEFAULT_FILE, &diag))
+        fprintf(stderr, "edgectl: %s; the built-in crossovers are used\n", diag.text);
+}
+
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"help", no_argument, NULL, 'h'},
@@ -98,5 +109,6 @@ int main(int argc, char **argv) {
     int status = choose_tier(&ctl);
     if (status)
         return status;
+    read_crossovers();
     return ctl_flush(&ctl, verb->run(&ctl, argc - optind, argv + optind));
 }

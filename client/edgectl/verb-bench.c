@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "client/edgectl/args.h"
+#include "client/edgectl/crossover.h"
 #include "client/edgectl/ctl.h"
 #include "client/edgectl/layers.h"
 #include "client/edgectl/load-test.h"
@@ -113,7 +114,8 @@ int verb_bench(struct ctl *ctl, int argc, char **argv) {
         .plan = {.callers = 1, .batch = 1, .seconds = BENCH_DEFAULT_SECONDS},
     };
     _cleanup_(args_list_deinit) struct args_list words = {0};
-    bool local = false, layers = false;
+    bool local = false, layers = false, crossover = false;
+    const char *file = NULL;
     const struct args_option options[] = {
         {"concurrency", 'c', ARGS_COUNT, &b.plan.callers, 1, LOAD_MAX_CALLERS, "N",
          "callers, each with one call under way (1)"},
@@ -126,21 +128,33 @@ int verb_bench(struct ctl *ctl, int argc, char **argv) {
          "with a file: time and rate of each layer, too"},
         {"local", 0, ARGS_FLAG, &local, 0, 0, NULL,
          "NAME is a file; run it here, without a daemon"},
+        {"crossover", 0, ARGS_FLAG, &crossover, 0, 0, NULL,
+         "no network: up to which density sparse kernels pay here"},
+        {"output", 'o', ARGS_STRING, &file, 0, 0, "FILE",
+         "with --crossover: write it where edged and edgectl read it"},
         {0},
     };
     const struct args_spec spec = {
-        .synopsis = "NAME|FILE.edge",
+        .synopsis = "NAME|FILE.edge|--crossover",
         .summary = "Measures latency and throughput on random inputs, from outside: through the "
                    "socket, or\n"
                    "for a file in this process. 'first' is the first call, 'load' what reading and "
                    "compiling\n"
                    "the network took.",
         .options = options,
-        .min_words = 1,
+        .min_words = 0,
         .max_words = 1,
     };
     int r = args_parse(ctl, argc, argv, &spec, &words);
     if (r)
         return args_status(r);
+    if (crossover && words.n)
+        return ctl_usage("bench", "--crossover goes without a network");
+    if (crossover)
+        return crossover_bench(ctl, file);
+    if (file)
+        return ctl_usage("bench", "--output goes with --crossover");
+    if (!words.n)
+        return ctl_usage("bench", "a network or --crossover is missing");
     return bench(ctl, &b, words.items[0], local, layers);
 }

@@ -54,6 +54,7 @@ static void assert_equal(const struct config *a, const struct config *b) {
     ck_assert_str_eq(a->models, b->models);
     ck_assert_uint_eq(a->workers, b->workers);
     ck_assert_str_eq(a->cpu, b->cpu);
+    ck_assert_str_eq(a->crossover_file, b->crossover_file);
     ck_assert_str_eq(a->admin_users, b->admin_users);
     ck_assert_int_eq(a->log_level, b->log_level);
     ck_assert_uint_eq(a->max_batch, b->max_batch);
@@ -73,6 +74,7 @@ static const char all_settings[] = "\xef\xbb\xbf[server]\n"
                                    "; a comment\n"
                                    "# another\n"
                                    "cpu = c\n"
+                                   "crossover-file = /tmp/c\n"
                                    "admin-users = anna, 1000\n"
                                    "log-level = debug\n"
                                    "\n"
@@ -95,6 +97,7 @@ START_TEST(test_all_settings) {
         .models = "/m",
         .workers = 3,
         .cpu = "c",
+        .crossover_file = "/tmp/c",
         .admin_users = "anna, 1000",
         .log_level = LOG_LEVEL_DEBUG,
         .max_batch = 4096,
@@ -105,7 +108,7 @@ START_TEST(test_all_settings) {
         .memory_per_user = UINT64_C(3) << 30,
     };
     assert_equal(&c, &expected);
-    ck_assert_str_eq(c.admin_users_origin, "f:9");
+    ck_assert_str_eq(c.admin_users_origin, "f:10");
 }
 END_TEST
 

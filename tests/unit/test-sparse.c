@@ -8,6 +8,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/attributes.h"
+
 #define OUT_C 10
 #define DEPTH 6
 
@@ -96,6 +98,23 @@ START_TEST(test_dense_is_not_mentioned) {
 }
 END_TEST
 
+START_TEST(test_few_weights) {
+    static int8_t many[128][1024];
+    struct kern_conv p = product(1);
+    p.out_c = ARRAY_SIZE(many);
+    p.in_c = p.group_in_c = ARRAY_SIZE(many[0]) - 1;
+    sparse_look(&p, many, false, TIER_C);
+    ck_assert_str_eq(sparse_refuses(&p, KERN_SINGLES), "fewer than 131072 weights");
+    p.in_c = p.group_in_c = ARRAY_SIZE(many[0]);
+    sparse_look(&p, many, false, TIER_C);
+    ck_assert_ptr_null(sparse_refuses(&p, KERN_SINGLES));
+    p.in_c = p.group_in_c = ARRAY_SIZE(many[0]) - 1;
+    p.out_w = p.in_w = SPARSE_MANY;
+    sparse_look(&p, many, false, TIER_C);
+    ck_assert_ptr_null(sparse_refuses(&p, KERN_SINGLES));
+}
+END_TEST
+
 START_TEST(test_replaced) {
     const float before = sparse_crossover(TIER_C, SPARSE_S8_VECTOR, KERN_SINGLES);
     sparse_set_crossover(TIER_C, SPARSE_S8_VECTOR, KERN_SINGLES, 0.125F);
@@ -114,6 +133,7 @@ int main(void) {
     tcase_add_test(tcase, test_kinds);
     tcase_add_test(tcase, test_crossover);
     tcase_add_test(tcase, test_dense_is_not_mentioned);
+    tcase_add_test(tcase, test_few_weights);
     tcase_add_test(tcase, test_replaced);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
