@@ -70,15 +70,14 @@ static int run(struct image *image, const struct dataset *data, unsigned threads
     return sweep_dataset(&network, data, threads, NULL, NULL, outputs, diag);
 }
 
-int evaluate_image(struct image *image, const struct dataset *data,
-                   const struct evaluate_options *options, struct evaluation *ret_evaluation,
-                   struct diag *diag) {
+int evaluate_run(struct image *image, const struct dataset *data,
+                 const struct evaluate_options *options, void **ret_outputs, struct diag *diag) {
     if (image_n_inputs(image) != 1 || image_n_outputs(image) == 0)
         return diag_set(diag, COMPRESS_E_INVALID,
                         "a network with one input and an output is needed, not %u and %u",
                         image_n_inputs(image), image_n_outputs(image));
-    const struct port *input = image_input(image, 0), *output = image_output(image, 0);
-    int r = evaluate_check(input, output, data, options, diag);
+    const struct port *output = image_output(image, 0);
+    int r = evaluate_check(image_input(image, 0), output, data, options, diag);
     if (r)
         return r;
     size_t size;
@@ -86,8 +85,22 @@ int evaluate_image(struct image *image, const struct dataset *data,
     if (!outputs)
         return diag_set(diag, err_origin(-ENOMEM), "out of memory for the outputs");
     r = run(image, data, options->threads, outputs, diag);
-    if (r == 0)
-        r = evaluate_outputs(input, output, outputs, data, options, ret_evaluation, diag);
+    if (r)
+        free(outputs);
+    else
+        *ret_outputs = outputs;
+    return r;
+}
+
+int evaluate_image(struct image *image, const struct dataset *data,
+                   const struct evaluate_options *options, struct evaluation *ret_evaluation,
+                   struct diag *diag) {
+    void *outputs = NULL;
+    int r = evaluate_run(image, data, options, &outputs, diag);
+    if (r)
+        return r;
+    r = evaluate_outputs(image_input(image, 0), image_output(image, 0), outputs, data, options,
+                         ret_evaluation, diag);
     free(outputs);
     return r;
 }

@@ -69,6 +69,10 @@ _nodiscard_ int evaluate_outputs(const struct port *input, const struct port *ou
 _nodiscard_ int evaluate_image(struct image *image, const struct dataset *data,
                                const struct evaluate_options *options,
                                struct evaluation *ret_evaluation, struct diag *diag);
+/* The outputs only, for the caller to free(). The same. */
+_nodiscard_ int evaluate_run(struct image *image, const struct dataset *data,
+                             const struct evaluate_options *options, void **ret_outputs,
+                             struct diag *diag);
 /* Compiles the graph first. The same. */
 _nodiscard_ int evaluate_graph(const struct graph *graph, enum tier tier,
                                const struct dataset *data, const struct evaluate_options *options,
