@@ -160,6 +160,29 @@ struct groups_tile {
     size_t scale_step, windows, channels;
 };
 
+/* The products of one step, of 4 bits those of one half, or of both where the tier joins them. */
+static inline __attribute__((always_inline)) void
+groups_half(const int8_t *const *x, size_t at, const char *w, const unsigned bits,
+            const unsigned half, const unsigned rows, const unsigned vectors, vec (*acc)[2]) {
+    const bool joins = bits == 4 && GROUPS_JOINS_NIBBLES;
+    vec weights[2];
+#pragma GCC unroll 2
+    for (unsigned v = 0; v < vectors; v++) {
+        weights[v] = vec_load(w + v * VEC_BYTES);
+        if (bits == 4 && !joins)
+            weights[v] = half ? vec_high_nibbles(weights[v]) : vec_low_nibbles(weights[v]);
+    }
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < rows; i++) {
+        const vec a = vec_broadcast(x[i] + at + 4 * half);
+        const vec b = joins ? vec_broadcast(x[i] + at + 4) : a;
+#pragma GCC unroll 2
+        for (unsigned v = 0; v < vectors; v++)
+            acc[i][v] = joins ? vec_dot_nibbles(acc[i][v], weights[v], a, b)
+                              : vec_dot_bytes(acc[i][v], weights[v], a);
+    }
+}
+
 /* The sums of a group of each window. */
 static inline __attribute__((always_inline)) void
 groups_sums(const struct groups_tile *t, const int8_t *const *x, size_t g, const char *w,
@@ -178,26 +201,11 @@ groups_sums(const struct groups_tile *t, const int8_t *const *x, size_t g, const
     const size_t from = g * t->s->group;
     for (size_t step = 0; step < t->s->steps; step++, w += vectors * VEC_BYTES) {
         const size_t at = from + step * GROUPS_STEP(bits);
-        vec weights[2];
-#pragma GCC unroll 2
-        for (unsigned v = 0; v < vectors; v++)
-            weights[v] = vec_load(w + v * VEC_BYTES);
-#pragma GCC unroll 8
-        for (unsigned i = 0; i < rows; i++) {
-            const vec a = vec_broadcast(x[i] + at);
-            if (bits == 8) {
-#pragma GCC unroll 2
-                for (unsigned v = 0; v < vectors; v++)
-                    ret[i][v] = vec_dot_bytes(ret[i][v], weights[v], a);
-                continue;
-            }
-            const vec b = vec_broadcast(x[i] + at + 4);
-            /* one row has room for sums of its own, so that no product waits for the other */
-            vec(*high)[2] = rows == 1 ? second : ret;
-#pragma GCC unroll 2
-            for (unsigned v = 0; v < vectors; v++)
-                vec_dot_nibbles(&ret[i][v], &high[i][v], weights[v], a, b);
-        }
+        groups_half(x, at, w, bits, 0, rows, vectors, ret);
+        /* registers hold the weights of one half; a row alone has room for two sums, so that no product waits for the
+         * other */
+        if (bits == 4 && !GROUPS_JOINS_NIBBLES)
+            groups_half(x, at, w, bits, 1, rows, vectors, rows == 1 ? second : ret);
     }
     if (bits == 4 && rows == 1)
 #pragma GCC unroll 2

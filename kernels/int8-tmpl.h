@@ -56,8 +56,9 @@
  *   GROUPS_NIBBLE_ONE  what a weight of 4 bits that is 1 counts as,
  *   vec_dot_bytes      acc + x . w: in each lane the products of four stored weights and four signed activations from
  *                      -127 to 127, exact, modulo 2^32,
- *   vec_dot_nibbles    two of these, of four bits each: the lower ones of w by x, to *acc, the upper ones by x_high, to
- *                      *acc_high, which may be the same.
+ *   vec_low_nibbles, vec_high_nibbles
+ *                      the stored weights of 4 bits in each byte's lower and upper half,
+ *   vec_dot_nibbles    where GROUPS_JOINS_NIBBLES: vec_dot_bytes() of the lower ones by x and the upper ones by x_high.
  * A layer with 32 registers, VEC_ROWS_1 and _2 of 12, where loads set the pace of such tiles defines
  * VEC_SLIDE (conv-s8-slide-tmpl.h).
  * A layer of vectors so wide that few channels leave them half empty defines VEC_PAIRS, half of
@@ -108,6 +109,10 @@
 #endif
 #ifndef VEC_SHIFT_ROUNDS
 #define VEC_SHIFT_ROUNDS 0
+#endif
+#ifndef GROUPS_JOINS_NIBBLES
+#define GROUPS_JOINS_NIBBLES 0
+#define vec_dot_nibbles(acc, w, x, x_high) ((void)(x_high), (acc))
 #endif
 #ifndef VEC_ROW_STEP
 #define VEC_ROW_STEP 1

@@ -147,6 +147,14 @@ static inline void vec_store_some(void *p, vec v, size_t n) {
     memcpy(p, bytes, n);
 }
 
+static inline vec vec_low_nibbles(vec w) {
+    return vreinterpretq_s32_s8(vshlq_n_s8(vreinterpretq_s8_s32(w), 4));
+}
+
+static inline vec vec_high_nibbles(vec w) {
+    return vreinterpretq_s32_s8(vandq_s8(vreinterpretq_s8_s32(w), vdupq_n_s8(-16)));
+}
+
 static inline vec vec_set1_byte(int8_t v) {
     return vreinterpretq_s32_s8(vdupq_n_s8(v));
 }

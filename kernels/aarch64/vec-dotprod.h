@@ -33,13 +33,6 @@ static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
     return vec_dot(acc, x, w);
 }
 
-static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
-    const int8x16_t pairs = vreinterpretq_s8_s32(w);
-    const int8x16_t high = vandq_s8(pairs, vdupq_n_s8(-16));
-    *acc = vec_dot_bytes(*acc, vreinterpretq_s32_s8(vshlq_n_s8(pairs, 4)), x);
-    *acc_high = vec_dot_bytes(*acc_high, vreinterpretq_s32_s8(high), x_high);
-}
-
 /* acc + group `lane` of four . w */
 static inline vec vec_dot_lane(vec acc, vec four, vec w, unsigned lane) {
     const int8x16_t a = vreinterpretq_s8_s32(w), b = vreinterpretq_s8_s32(four);

@@ -52,13 +52,6 @@ static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
     return vec_dot_in_16_bits(acc, x, w);
 }
 
-static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
-    const int8x16_t pairs = vreinterpretq_s8_s32(w);
-    const int8x16_t high = vandq_s8(pairs, vdupq_n_s8(-16));
-    *acc = vec_dot_bytes(*acc, vreinterpretq_s32_s8(vshlq_n_s8(pairs, 4)), x);
-    *acc_high = vec_dot_bytes(*acc_high, vreinterpretq_s32_s8(high), x_high);
-}
-
 /* Whether they may be too large for that: -128 * -128, twice. */
 static inline bool vec_may_wrap(const int8_t *w) {
     bool wraps = false;

@@ -17,6 +17,7 @@
 #define VEC_BLOCK 2
 /* Of 4 bits they are the products' unsigned operand. */
 #define GROUPS_OFFSET(bits) ((bits) == 4 ? 8 : 0)
+#define GROUPS_JOINS_NIBBLES 1
 
 typedef int16_t vec_staged;
 
@@ -37,13 +38,20 @@ static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-/* So do four of weights up to 15. */
-static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
-    const vec mask = _mm256_set1_epi8(15);
-    const vec low = _mm256_maddubs_epi16(_mm256_and_si256(w, mask), x);
-    const vec high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(w, 4), mask), x_high);
-    *acc = _mm256_add_epi32(*acc,
-                            _mm256_madd_epi16(_mm256_add_epi16(low, high), _mm256_set1_epi16(1)));
+static inline vec vec_low_nibbles(vec w) {
+    return _mm256_and_si256(w, _mm256_set1_epi8(15));
+}
+
+static inline vec vec_high_nibbles(vec w) {
+    return _mm256_and_si256(_mm256_srli_epi16(w, 4), _mm256_set1_epi8(15));
+}
+
+/* Four products of weights up to 15 fit 16 bits too. */
+static inline vec vec_dot_nibbles(vec acc, vec w, vec x, vec x_high) {
+    const vec low = _mm256_maddubs_epi16(vec_low_nibbles(w), x);
+    const vec high = _mm256_maddubs_epi16(vec_high_nibbles(w), x_high);
+    const vec pairs = _mm256_add_epi16(low, high);
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 /* Pairs come from half a block at a time, so its quarters are out of order at the end. */

@@ -88,11 +88,12 @@ static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
     return _mm512_dpbusd_epi32(acc, w, x);
 }
 
-static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
-    const vec mask = _mm512_set1_epi8(15);
-    *acc = _mm512_dpbusd_epi32(*acc, _mm512_and_si512(w, mask), x);
-    *acc_high =
-        _mm512_dpbusd_epi32(*acc_high, _mm512_and_si512(_mm512_srli_epi16(w, 4), mask), x_high);
+static inline vec vec_low_nibbles(vec w) {
+    return _mm512_and_si512(w, _mm512_set1_epi8(15));
+}
+
+static inline vec vec_high_nibbles(vec w) {
+    return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15));
 }
 
 static inline vec vec_high(vec acc, vec mult, vec odd) {

@@ -34,11 +34,12 @@ static inline vec vec_dot_bytes(vec acc, vec w, vec x) {
     return _mm256_dpbusd_avx_epi32(acc, w, x);
 }
 
-static inline void vec_dot_nibbles(vec *acc, vec *acc_high, vec w, vec x, vec x_high) {
-    const vec mask = _mm256_set1_epi8(15);
-    *acc = _mm256_dpbusd_avx_epi32(*acc, _mm256_and_si256(w, mask), x);
-    *acc_high =
-        _mm256_dpbusd_avx_epi32(*acc_high, _mm256_and_si256(_mm256_srli_epi16(w, 4), mask), x_high);
+static inline vec vec_low_nibbles(vec w) {
+    return _mm256_and_si256(w, _mm256_set1_epi8(15));
+}
+
+static inline vec vec_high_nibbles(vec w) {
+    return _mm256_and_si256(_mm256_srli_epi16(w, 4), _mm256_set1_epi8(15));
 }
 
 static inline size_t vec_flat_element(size_t v, size_t lane) {
