@@ -106,7 +106,9 @@ static double rate(const struct layers *layers, uint32_t i, const struct layer_i
 }
 
 static double limit(const struct layers *layers, const struct layer_info *info) {
-    return info->dtype == DTYPE_FP32 ? layers->limit_f32 : layers->limit_s8;
+    const bool is_hybrid =
+        strncmp(info->kernel, "hybrid_", 7) == 0; /* floats, but products of bytes */
+    return info->dtype == DTYPE_FP32 && !is_hybrid ? layers->limit_f32 : layers->limit_s8;
 }
 
 void layers_add_json(const struct layers *layers, struct cJSON *document) {
