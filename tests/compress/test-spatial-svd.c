@@ -5,7 +5,9 @@
  */
 
 #include "compress/linalg.h"
+#include "model/netfile.h"
 #include "tests/compress/recipes.h"
+#include "tests/shared.h"
 
 #define SEED 42
 
@@ -113,12 +115,37 @@ START_TEST(test_data) {
 }
 END_TEST
 
+/* The shipped example, on inputs that are noise. */
+START_TEST(test_lenet5) {
+    _cleanup_(graph_freep) struct graph *g = NULL;
+    _cleanup_(recipe_freep) struct recipe *recipe = NULL;
+    struct diag diag = {.text = ""};
+    char path[4096];
+    int r = recipe_read(EDGED_SOURCE "/recipes/lenet5-decomposed.json", &recipe, &diag);
+    ck_assert_msg(r == 0, "%s", diag.text);
+    if (!shared_present("models/ours/lenet5/lenet5_float32.tflite"))
+        return;
+    snprintf(path, sizeof(path), "%s/models/ours/lenet5/lenet5_float32.tflite", shared_dir());
+    ck_assert_int_eq(netfile_read(path, &g, NULL, &diag), 0);
+    struct dataset data = net_data(g, 8, SEED);
+    uint64_t before = macs_of(g);
+    r = recipe_run(recipe, &g, &data, TIER_C, NULL, NULL, &diag);
+    ck_assert_msg(r == 0, "%s", diag.text);
+    ck_assert_uint_eq(before, 2293000);
+    ck_assert_uint_eq(macs_of(g), 949000);
+    ck_assert_uint_eq(layer_called(g, "conv2.a").out, 10);
+    ck_assert_uint_eq(layer_called(g, "conv2.b").out, 50);
+    free(data.x.owned);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("spatial-svd");
     TCase *tc = tcase_create("spatial-svd");
     tcase_add_loop_test(tc, test_exact, 0, ARRAY_SIZE(windows));
     tcase_add_loop_test(tc, test_tail, 0, ARRAY_SIZE(windows));
     tcase_add_test(tc, test_data);
+    tcase_add_test(tc, test_lenet5);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
