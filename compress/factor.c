@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,48 +223,51 @@ struct tally {
     uint32_t done, left;
     uint64_t macs_before, macs_after; /* of the layers in scope */
     double error;                     /* the largest share of a layer's squares that was lost */
-    char done_names[96], left_names[64];
+    char done_names[112], left_names[48];
 };
 
-static _printf_(3, 4) void append(char *text, size_t size, const char *format, ...) {
-    size_t used = strlen(text);
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(text + used, size - used, format, args);
-    va_end(args);
-    /* A name that does not fit is not begun. */
-    if (n < 0 || used + (size_t)n >= size) {
-        text[used] = 0;
-        if (used + sizeof(" …") <= size && (used < 4 || strcmp(text + used - 4, " …") != 0))
-            memcpy(text + used, " …", sizeof(" …"));
-    }
+#define MORE " …"
+
+/* A name more in a list; one that does not fit is not begun, and the list ends. */
+static void append(char *list, size_t size, const char *name) {
+    size_t used = strlen(list), more = sizeof(MORE) - 1;
+    if (used >= more && strcmp(list + used - more, MORE) == 0)
+        return;
+    if (used + strlen(name) + 2 + more < size)
+        snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
+    else if (used + more < size)
+        memcpy(list + used, MORE, sizeof(MORE));
 }
 
 static void count(struct tally *tally, const struct factor *f, const char *rank_name, uint64_t macs,
                   double error) {
+    char name[GRAPH_MAX_NAME + 64], rank_out[16] = "";
     tally->macs_before += f->layer.macs;
     tally->macs_after += macs;
     tally->error = MAX(tally->error, error);
     if (macs == f->layer.macs) {
-        append(tally->left_names, sizeof(tally->left_names), "%s%s", tally->left++ ? ", " : "",
-               f->layer.name);
+        tally->left++;
+        append(tally->left_names, sizeof(tally->left_names), f->layer.name);
         return;
     }
-    append(tally->done_names, sizeof(tally->done_names), "%s%s %s %" PRIu32,
-           tally->done++ ? ", " : "", f->layer.name, rank_name, f->modes[0].rank);
+    tally->done++;
     if (f->n_modes > 1)
-        append(tally->done_names, sizeof(tally->done_names), "/%" PRIu32, f->modes[1].rank);
+        snprintf(rank_out, sizeof(rank_out), "/%" PRIu32, f->modes[1].rank);
+    snprintf(name, sizeof(name), "%s %s %" PRIu32 "%s", f->layer.name, rank_name, f->modes[0].rank,
+             rank_out);
+    append(tally->done_names, sizeof(tally->done_names), name);
 }
 
 static void summarize(struct pass_context *context, const struct tally *t, bool data) {
-    char *s = context->summary;
+    char done[PASS_MAX_SUMMARY] = "", left[PASS_MAX_SUMMARY] = "";
     if (t->done)
-        append(s, PASS_MAX_SUMMARY, "%s: MACs to %.1f %%, error of %s at most %.2g %%%s",
-               t->done_names, 100 * (double)t->macs_after / (double)t->macs_before,
-               data ? "outputs" : "weights", 100 * sqrt(t->error), t->left ? "; " : "");
+        snprintf(done, sizeof(done), "%s: MACs to %.1f %%, error of %s at most %.2g %%%s",
+                 t->done_names, 100 * (double)t->macs_after / (double)t->macs_before,
+                 data ? "outputs" : "weights", 100 * sqrt(t->error), t->left ? "; " : "");
     if (t->left)
-        append(s, PASS_MAX_SUMMARY, "left as they are, as that would not save MACs: %s",
-               t->left_names);
+        snprintf(left, sizeof(left), "left as they are, as that saves no MACs or keeps nothing: %s",
+                 t->left_names);
+    snprintf(context->summary, PASS_MAX_SUMMARY, "%s%s", done, left);
 }
 
 static int decompose_all(struct pass_context *context, const struct factor_options *options,

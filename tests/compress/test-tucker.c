@@ -129,6 +129,27 @@ START_TEST(test_data) {
 }
 END_TEST
 
+/* More layers than the sentence has room for: it is cut between names. */
+START_TEST(test_many_layers) {
+    struct net net = net_new(SEED);
+    int32_t y = net_input(&net, 4, NET_DIMS(1, 5, 5, 12));
+    for (unsigned i = 0; i < 12; i++)
+        y = net_conv(&net, y, 12, 3, 1, ACT_RELU);
+    _cleanup_(graph_freep) struct graph *g = net_done(&net, y);
+    char summary[PASS_MAX_SUMMARY];
+    _cleanup_(graph_freep) struct graph *d =
+        steps_done(g, "{\"pass\":\"tucker\",\"rank\":4,\"rank_out\":5}", NULL, summary);
+    ck_assert_uint_eq(d->n_ops, 36);
+    const char *cut = strstr(summary, " …");
+    ck_assert_ptr_nonnull(cut);
+    for (const char *s = summary; s < cut; s += 3) {
+        s = strstr(s, "4/5");
+        ck_assert_ptr_nonnull(s);
+    }
+    ck_assert_int_eq(strncmp(cut, " …: MACs to ", strlen(" …: MACs to ")), 0);
+}
+END_TEST
+
 static const struct {
     const char *steps, *says;
 } refused[] = {
@@ -155,6 +176,7 @@ int main(void) {
     tcase_add_loop_test(tc, test_exact, 0, ARRAY_SIZE(windows));
     tcase_add_loop_test(tc, test_bounds, 0, ARRAY_SIZE(windows));
     tcase_add_loop_test(tc, test_data, 0, ARRAY_SIZE(windows));
+    tcase_add_test(tc, test_many_layers);
     tcase_add_loop_test(tc, test_refused, 0, ARRAY_SIZE(refused));
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
