@@ -81,7 +81,8 @@ static void set_weights(struct problem *p) {
             float scale = grid_scale(g, row, (uint32_t)k);
             p->x[i] = g->w[row * p->depth + k] / scale;
             p->below[i] = fminf(fmaxf(floorf(p->x[i]), (float)g->min), (float)g->max - 1);
-            p->unit[i] = scale / grid_scale(g, row, 0);
+            /* A weight that was pruned stays so: an error there counts nothing, and no move is worth anything. */
+            p->unit[i] = p->x[i] == 0 ? 0 : scale / grid_scale(g, row, 0);
         }
     }
 }

@@ -16,7 +16,7 @@ struct moments;
 
 /*
  * Sets the codes at the grid's scales. `moments` are those of the layer's inputs with their Gram matrices. Never worse,
- * for these inputs, than rounding to the nearest. Deterministic. 0, -ENOMEM, COMPRESS_E_INVALID: no OpenBLAS.
+ * for these inputs, than rounding to the nearest; zeros stay zeros. Deterministic. 0, -ENOMEM, COMPRESS_E_INVALID: no OpenBLAS.
  */
 _nodiscard_ int adaround(struct grid *grid, const struct moments *moments, uint32_t iterations,
                          struct diag *diag);

@@ -130,8 +130,14 @@ static enum form follow(const struct graph *graph, const struct op *op, const ui
     return form;
 }
 
+/* Probabilities for callers who take floats: computing them in float costs little, and 1/256 is a coarse scale. */
+static bool is_final_probability(const struct graph *graph, const struct op *op) {
+    struct affine fixed;
+    return quantize_fixed_scale(op, &fixed) && is_output(graph, op->outputs[0]);
+}
+
 /* From the inputs to the outputs: int8 behind the layers of the scope, FORM_ANY before the first. */
-static void find_forms(const struct quantize_plan *plan, const struct graph *graph,
+static void find_forms(const struct quantize_plan *plan, const struct graph *graph, bool io_int8,
                        uint8_t *forms) {
     for (uint32_t i = 0; i < graph->n_inputs; i++)
         if (graph->tensors[graph->inputs[i]].dtype == DTYPE_FP32)
@@ -139,6 +145,8 @@ static void find_forms(const struct quantize_plan *plan, const struct graph *gra
     for (uint32_t i = 0; i < graph->n_ops; i++) {
         const struct op *op = &graph->ops[i];
         enum form form = plan->is_layer[i] ? FORM_INT8 : follow(graph, op, forms);
+        if (!io_int8 && is_final_probability(graph, op))
+            form = FORM_FLOAT;
         for (unsigned k = 0; k < op->n_outputs; k++)
             if (graph->tensors[op->outputs[k]].dtype == DTYPE_FP32)
                 forms[op->outputs[k]] = (uint8_t)form;
@@ -247,8 +255,8 @@ static void find_groups(struct quantize_plan *plan, const struct graph *graph) {
     }
 }
 
-int quantize_plan_init(struct quantize_plan *plan, struct graph *graph,
-                       const struct layers *layers) {
+int quantize_plan_init(struct quantize_plan *plan, struct graph *graph, const struct layers *layers,
+                       bool io_int8) {
     int r = own_constants(graph);
     if (r == 0)
         r = plan_alloc(plan, graph);
@@ -257,7 +265,7 @@ int quantize_plan_init(struct quantize_plan *plan, struct graph *graph,
         return r ? r : err_origin(-ENOMEM);
     for (uint32_t i = 0; i < layers->n; i++)
         plan->is_layer[layers->items[i].op] = true;
-    find_forms(plan, graph, forms);
+    find_forms(plan, graph, io_int8, forms);
     choose_ops(plan, graph, forms);
     find_groups(plan, graph);
     return 0;

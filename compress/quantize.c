@@ -43,7 +43,7 @@ static const struct pass_field fields[] = {
     {"io", FIELD_CHOICE, offsetof(struct quantize_options, io), 0, 0, QUANTIZE_IO_INT8, io_forms,
      "inputs and outputs of the network: int8 (callers may still hand over FP32, which is "
      "converted), "
-     "float (they keep their datatype)"},
+     "float (they keep their datatype, and a SOFTMAX, LOGISTIC or TANH at the end computes in it)"},
     {0},
 };
 
@@ -176,7 +176,7 @@ static int check_result(struct pass_context *context) {
 /* What has to be known of the float network. */
 static int look_at_float(struct quantizer *q) {
     const struct quantize_options *o = q->options;
-    int r = quantize_plan_init(&q->plan, q->context->graph, q->layers);
+    int r = quantize_plan_init(&q->plan, q->context->graph, q->layers, o->io == QUANTIZE_IO_INT8);
     if (r == 0)
         r = observe_ranges(q);
     if (r == 0)

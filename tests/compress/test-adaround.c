@@ -103,6 +103,19 @@ START_TEST(test_better_than_nearest) {
 }
 END_TEST
 
+/* What was pruned stays so. */
+START_TEST(test_zeros_stay) {
+    struct problem p;
+    begin(&p, 6, 48, 48);
+    for (size_t i = 0; i < OUT * 48; i += 2)
+        p.grid.w[i] = 0;
+    ck_assert_int_eq(adaround(&p.grid, p.moments, 300, NULL), 0);
+    for (size_t i = 0; i < OUT * 48; i += 2)
+        ck_assert_int_eq(p.grid.q[i], 0);
+    end(&p);
+}
+END_TEST
+
 /* ---- bias correction ---- */
 
 /* The largest mean difference of an output over the samples. */
@@ -164,6 +177,7 @@ int main(void) {
     if (linalg_ready(NULL) == 0) {
         tcase_add_test(tc, test_exhaustive);
         tcase_add_test(tc, test_better_than_nearest);
+        tcase_add_test(tc, test_zeros_stay);
     } else {
         printf("SKIPPED: no OpenBLAS\n");
     }

@@ -110,6 +110,22 @@ START_TEST(test_mixed) {
 }
 END_TEST
 
+/* Callers who take floats get probabilities computed in float. */
+START_TEST(test_float_end) {
+    struct graph *g = picture_net();
+    struct dataset data = small_data(g, 16, 5);
+    struct diag diag;
+    const char *step = "{\"pass\":\"quantize\",\"io\":\"float\"}";
+    ck_assert_msg(small_recipe(&g, step, &data, &diag) == 0, "%s", diag.text);
+    const struct op *last = &g->ops[g->n_ops - 1];
+    ck_assert_int_eq(last->kind, OP_SOFTMAX);
+    ck_assert_int_eq(g->tensors[last->inputs[0]].dtype, DTYPE_FP32);
+    ck_assert_int_eq(g->ops[g->n_ops - 2].kind, OP_DEQUANTIZE);
+    free((void *)data.x.data);
+    graph_free(g);
+}
+END_TEST
+
 /* Only the last layer: the pool before it stays float, one conversion between them. */
 START_TEST(test_last_only) {
     struct graph *g = picture_net();
@@ -198,6 +214,7 @@ int main(void) {
     tcase_add_loop_test(tc, test_near_float, 0, ARRAY_SIZE(ways));
     tcase_add_test(tc, test_form);
     tcase_add_test(tc, test_mixed);
+    tcase_add_test(tc, test_float_end);
     tcase_add_test(tc, test_last_only);
     tcase_add_test(tc, test_fixed_scales);
     tcase_add_loop_test(tc, test_refused, 0, ARRAY_SIZE(refused));
