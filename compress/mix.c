@@ -19,19 +19,19 @@
 #include "compress/lab.h"
 #include "model/graph.h"
 
-int mix_init(struct mix *mix, const struct mix_space *space, const struct format *format) {
+int mix_init(struct mix *mix, const struct mix_space *space, const struct format *format,
+             bool reshapes) {
     struct mix_layer *layers = calloc(MAX(space->lab->layers.n, 1U), sizeof(*layers));
     if (!layers)
         return err_origin(-ENOMEM);
-    *mix = (struct mix){format, layers};
+    *mix = (struct mix){format, reshapes, layers};
     return 0;
 }
 
-int mix_copy(struct mix *to, const struct mix_space *space, const struct mix *from) {
-    int r = mix_init(to, space, from->format);
-    if (r == 0)
-        memcpy(to->layers, from->layers, space->lab->layers.n * sizeof(*to->layers));
-    return r;
+void mix_take(struct mix *to, const struct mix_space *space, const struct mix *from) {
+    to->format = from->format;
+    to->reshapes = from->reshapes;
+    memcpy(to->layers, from->layers, space->lab->layers.n * sizeof(*to->layers));
 }
 
 void mix_deinit(struct mix *mix) {
@@ -94,12 +94,14 @@ double mix_cost(const struct mix *mix, const struct mix_space *space, uint32_t l
 
 /* ---- choosing ---- */
 
-bool mix_allows(const struct format *format, const struct technique *technique) {
-    return technique->axis != AXIS_VALUES || format->keeps_values;
+/* Whether the mix may have it, and it survives the format. */
+static bool allows(const struct mix *mix, const struct technique *technique) {
+    return (technique->axis != AXIS_VALUES || mix->format->keeps_values) &&
+           (technique->axis != AXIS_SHAPE || mix->reshapes);
 }
 
 /* The next pick of an axis in the order of all curves of the layer: none first. False beyond the last. */
-static bool next_pick(const struct mix_space *space, const struct format *format, uint32_t layer,
+static bool next_pick(const struct mix *mix, const struct mix_space *space, uint32_t layer,
                       enum axis axis, struct pick *pick) {
     const struct sensitivity *s = space->sensitivity;
     if (pick->curve && pick->point + 1 < pick->curve->n) {
@@ -109,7 +111,7 @@ static bool next_pick(const struct mix_space *space, const struct format *format
     size_t from = pick->curve ? (size_t)(pick->curve - s->curves) + 1 : 0;
     for (size_t i = from; i < s->n; i++) {
         const struct curve *c = &s->curves[i];
-        if (c->layer == layer && c->technique->axis == axis && mix_allows(format, c->technique)) {
+        if (c->layer == layer && c->technique->axis == axis && allows(mix, c->technique)) {
             *pick = (struct pick){c, 0};
             return true;
         }
@@ -119,10 +121,10 @@ static bool next_pick(const struct mix_space *space, const struct format *format
 }
 
 /* The next combination, as an odometer counts. */
-static bool next_layer(const struct mix_space *space, const struct format *format, uint32_t i,
+static bool next_layer(const struct mix *mix, const struct mix_space *space, uint32_t i,
                        struct mix_layer *layer) {
     for (unsigned a = 0; a < N_AXES; a++)
-        if (next_pick(space, format, i, (enum axis)a, &layer->picks[a]))
+        if (next_pick(mix, space, i, (enum axis)a, &layer->picks[a]))
             return true;
     return false;
 }
@@ -138,15 +140,15 @@ void mix_choose(struct mix *mix, const struct mix_space *space, double lambda) {
                 least = cost;
                 best = *layer;
             }
-        } while (next_layer(space, mix->format, i, layer));
+        } while (next_layer(mix, space, i, layer));
         *layer = best;
     }
 }
 
-bool mix_step(const struct mix_space *space, const struct format *format, uint32_t layer,
-              enum axis axis, bool stronger, struct pick *pick) {
+bool mix_step(const struct mix *mix, const struct mix_space *space, uint32_t layer, enum axis axis,
+              bool stronger, struct pick *pick) {
     if (!pick->curve)
-        return stronger && next_pick(space, format, layer, axis, pick);
+        return stronger && next_pick(mix, space, layer, axis, pick);
     if (stronger && pick->point + 1 >= pick->curve->n)
         return false;
     if (stronger)

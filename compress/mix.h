@@ -26,6 +26,7 @@ struct mix_layer {
 
 struct mix {
     const struct format *format;
+    bool reshapes;            /* AXIS_SHAPE may be used */
     struct mix_layer *layers; /* as many as the lab has */
 };
 
@@ -39,8 +40,9 @@ struct mix_space {
 
 /* Nothing but the format. -ENOMEM. */
 _nodiscard_ int mix_init(struct mix *mix, const struct mix_space *space,
-                         const struct format *format);
-_nodiscard_ int mix_copy(struct mix *to, const struct mix_space *space, const struct mix *from);
+                         const struct format *format, bool reshapes);
+/* `to` becomes like `from`. */
+void mix_take(struct mix *to, const struct mix_space *space, const struct mix *from);
 void mix_deinit(struct mix *mix);
 
 /* Gives each layer the picks with the least cost + lambda * distortion. */
@@ -48,12 +50,10 @@ void mix_choose(struct mix *mix, const struct mix_space *space, double lambda);
 /* Estimates for one layer: bytes or nanoseconds (from an origin of its own), and relative distortion. */
 double mix_cost(const struct mix *mix, const struct mix_space *space, uint32_t layer);
 double mix_distortion(const struct mix_layer *layer);
-/* Whether the technique survives the format. */
-bool mix_allows(const struct format *format, const struct technique *technique);
 /* The next point of this axis, one step stronger or gentler than `pick`; false where there is none. Stronger than none is
  * the gentlest of the layer's first curve, gentler than that is none. */
-bool mix_step(const struct mix_space *space, const struct format *format, uint32_t layer,
-              enum axis axis, bool stronger, struct pick *pick);
+bool mix_step(const struct mix *mix, const struct mix_space *space, uint32_t layer, enum axis axis,
+              bool stronger, struct pick *pick);
 
 /* The steps of a recipe; layers that get the same share one. NULL where there is no memory. */
 struct cJSON *mix_steps(const struct mix *mix, const struct mix_space *space);

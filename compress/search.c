@@ -30,7 +30,14 @@
 #define LAMBDA_STEPS 18
 #define LAMBDA_LOW 1e-2 /* bytes, or nanoseconds, for a relative distortion of 1: everything goes */
 #define LAMBDA_HIGH 1e12
-#define MAX_FORMATS 8
+#define MAX_CANDIDATES 16
+#define MAX_REFINED 3 /* candidates, the best first */
+
+/* The best mix of a number format, of layers as they are or of others in their place. */
+struct candidate {
+    struct mix mix;
+    const struct trial *trial; /* NULL: none is feasible */
+};
 
 struct search {
     const struct search_options *options;
@@ -41,13 +48,14 @@ struct search {
     uint32_t max_trials;
 
     const struct trial *best; /* of all trials; NULL: none is feasible */
-    struct mix best_mix;      /* of the best trial, where it is one */
-    bool best_is_mix;
+    struct candidate candidates[MAX_CANDIDATES];
+    unsigned n_candidates;
     struct diag *diag;
 };
 
 static void search_deinit(struct search *s) {
-    mix_deinit(&s->best_mix);
+    for (unsigned i = 0; i < s->n_candidates; i++)
+        mix_deinit(&s->candidates[i].mix);
     sensitivity_deinit(&s->sensitivity);
     lab_deinit(&s->lab);
 }
@@ -82,22 +90,23 @@ static bool may_go_on(void *arg) {
 
 /* ---- trials ---- */
 
+/* Tries a mix, which becomes the candidate where it is better. */
 static int try_mix(struct search *s, const struct mix *mix, const char *label,
-                   const struct trial **ret_trial) {
+                   struct candidate *candidate, const struct trial **ret_trial) {
     cJSON *steps = mix_steps(mix, &s->space);
     if (!steps)
         return err_origin(-ENOMEM);
-    int r = lab_try(&s->lab, label, steps, ret_trial, s->diag);
-    if (r || (*ret_trial)->failed || !is_better(s, *ret_trial, s->best))
-        return r;
-    struct mix copy;
-    r = mix_copy(&copy, &s->space, mix);
+    const struct trial *t;
+    int r = lab_try(&s->lab, label, steps, &t, s->diag);
     if (r)
         return r;
-    mix_deinit(&s->best_mix);
-    s->best_mix = copy;
-    s->best_is_mix = true;
-    s->best = *ret_trial;
+    if (!t->failed && is_better(s, t, candidate->trial)) {
+        mix_take(&candidate->mix, &s->space, mix);
+        candidate->trial = t;
+    }
+    if (!t->failed && is_better(s, t, s->best))
+        s->best = t;
+    *ret_trial = t;
     return 0;
 }
 
@@ -127,28 +136,39 @@ static bool is_room(const struct search *s, const struct trial *t) {
 }
 
 /* The price at which the budgets are just met. The estimates are good enough to order mixes, a trial says where to stop. */
-static int search_format(struct search *s, const struct format *format) {
-    struct mix mix;
+static int search_price(struct search *s, struct mix *mix, struct candidate *candidate) {
     const struct trial *t = NULL;
+    const char *format = mix->format->name;
     char label[100];
-    int r = mix_init(&mix, &s->space, format);
-    if (r)
-        return r;
-    r = try_mix(s, &mix, format->name, &t);
+    int r = try_mix(s, mix, format, candidate, &t);
     /* A format that is too inaccurate by itself will not become better. */
     bool hopeful = r == 0 && !t->failed && (!has_drop(s) || t->accurate);
     double low = log(LAMBDA_LOW), high = log(LAMBDA_HIGH);
     for (int i = 0; hopeful && r == 0 && i < LAMBDA_STEPS && may_go_on(s); i++) {
         double lambda = exp((low + high) / 2);
-        mix_choose(&mix, &s->space, lambda);
-        snprintf(label, sizeof(label), "%s, a mix at %.3g", format->name, lambda);
-        r = try_mix(s, &mix, label, &t);
+        mix_choose(mix, &s->space, lambda);
+        snprintf(label, sizeof(label), "%s, a mix at %.3g", format, lambda);
+        r = try_mix(s, mix, label, candidate, &t);
         if (r == 0 && is_room(s, t))
             high = log(lambda);
         else
             low = log(lambda);
     }
-    mix_deinit(&mix);
+    return r;
+}
+
+static int search_format(struct search *s, const struct format *format, bool reshapes) {
+    struct candidate *candidate = &s->candidates[s->n_candidates];
+    struct mix mix;
+    int r = mix_init(&candidate->mix, &s->space, format, reshapes);
+    if (r)
+        return r;
+    s->n_candidates++;
+    r = mix_init(&mix, &s->space, format, reshapes);
+    if (r == 0) {
+        r = search_price(s, &mix, candidate);
+        mix_deinit(&mix);
+    }
     return r;
 }
 
@@ -188,7 +208,7 @@ static size_t find_moves(struct search *s, struct mix *mix, bool stronger, struc
     for (uint32_t i = 0; i < s->lab.layers.n; i++)
         for (unsigned a = 0; a < N_AXES; a++) {
             struct move m = {i, (enum axis)a, mix->layers[i].picks[a], 0};
-            if (!mix_step(&s->space, mix->format, i, (enum axis)a, stronger, &m.pick))
+            if (!mix_step(mix, &s->space, i, (enum axis)a, stronger, &m.pick))
                 continue;
             m.rate = move_rate(s, mix, &m, stronger);
             if (m.rate > 0)
@@ -198,44 +218,59 @@ static size_t find_moves(struct search *s, struct mix *mix, bool stronger, struc
     return n;
 }
 
-static int try_move(struct search *s, struct mix *mix, const struct move *m, bool *ret_better) {
+static int try_move(struct search *s, struct mix *mix, const struct move *m,
+                    struct candidate *candidate, bool *ret_better) {
     struct pick *pick = &mix->layers[m->layer].picks[m->axis], old = *pick;
-    const struct trial *t, *before = s->best;
+    const struct trial *t, *before = candidate->trial;
     char label[160];
     *pick = m->pick;
     const struct curve *c = m->pick.curve ? m->pick.curve : old.curve;
     snprintf(label, sizeof(label), "%s, a mix with %.100s: %s %g", mix->format->name,
              s->lab.layers.items[m->layer].name, c->technique->name,
              m->pick.curve ? c->points[m->pick.point].strength : 0);
-    int r = try_mix(s, mix, label, &t);
-    *ret_better = r == 0 && s->best != before;
+    int r = try_mix(s, mix, label, candidate, &t);
+    *ret_better = r == 0 && candidate->trial != before;
     if (!*ret_better)
         *pick = old;
     return r;
 }
 
-/* One round over all steps. */
-static int refine_once(struct search *s, struct mix *mix, bool stronger, struct move *moves,
-                       bool *ret_better) {
-    size_t n = find_moves(s, mix, stronger, moves);
+/* The same step again and again as long as it helps. */
+static int ride_move(struct search *s, struct mix *mix, struct move m, bool stronger,
+                     struct candidate *candidate, bool *ret_better) {
+    bool better = true, more = true;
     int r = 0;
-    for (size_t i = 0; r == 0 && i < n && may_go_on(s); i++) {
-        bool better;
-        r = try_move(s, mix, &moves[i], &better);
+    while (r == 0 && better && more && may_go_on(s)) {
+        r = try_move(s, mix, &m, candidate, &better);
         *ret_better = *ret_better || better;
+        more = mix_step(mix, &s->space, m.layer, m.axis, stronger, &m.pick);
     }
     return r;
 }
 
-static int refine(struct search *s) {
+/* One round over all steps. */
+static int refine_once(struct search *s, struct mix *mix, bool stronger, struct move *moves,
+                       struct candidate *candidate, bool *ret_better) {
+    size_t n = find_moves(s, mix, stronger, moves);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n && may_go_on(s); i++)
+        r = ride_move(s, mix, moves[i], stronger, candidate, ret_better);
+    return r;
+}
+
+static int refine(struct search *s, struct candidate *candidate) {
     struct mix mix;
-    int r = mix_copy(&mix, &s->space, &s->best_mix);
     struct move *moves = calloc((size_t)s->lab.layers.n * N_AXES + 1, sizeof(*moves));
-    if (r == 0 && !moves)
-        r = err_origin(-ENOMEM);
+    int r = moves ? mix_init(&mix, &s->space, candidate->mix.format, candidate->mix.reshapes)
+                  : err_origin(-ENOMEM);
+    if (r) {
+        free(moves);
+        return r;
+    }
+    mix_take(&mix, &s->space, &candidate->mix);
     for (bool better = true; r == 0 && better && may_go_on(s);) {
         better = false;
-        r = refine_once(s, &mix, has_drop(s), moves, &better);
+        r = refine_once(s, &mix, has_drop(s), moves, candidate, &better);
     }
     free(moves);
     mix_deinit(&mix);
@@ -244,13 +279,37 @@ static int refine(struct search *s) {
 
 /* ---- all of it ---- */
 
+/* The best candidate that has not been refined. */
+static struct candidate *next_candidate(struct search *s, const bool *refined) {
+    struct candidate *next = NULL;
+    for (unsigned i = 0; i < s->n_candidates; i++) {
+        struct candidate *c = &s->candidates[i];
+        if (!refined[i] && c->trial && (!next || is_better(s, c->trial, next->trial)))
+            next = c;
+    }
+    return next;
+}
+
+static bool can_reshape(const struct search *s) {
+    for (size_t i = 0; i < s->sensitivity.n; i++)
+        if (s->sensitivity.curves[i].technique->axis == AXIS_SHAPE)
+            return true;
+    return false;
+}
+
 static int search_mixes(struct search *s) {
     const struct format *format;
+    struct candidate *next;
+    bool refined[MAX_CANDIDATES] = {false};
+    unsigned ways = can_reshape(s) ? 2 : 1;
     int r = 0;
-    for (unsigned i = 0; r == 0 && (format = format_at(i)) && may_go_on(s); i++)
-        r = search_format(s, format);
-    if (r == 0 && s->best_is_mix)
-        r = refine(s);
+    for (unsigned i = 0;
+         r == 0 && i < MAX_CANDIDATES && (format = format_at(i / ways)) && may_go_on(s); i++)
+        r = search_format(s, format, i % ways == 1);
+    for (unsigned i = 0; r == 0 && i < MAX_REFINED && (next = next_candidate(s, refined)); i++) {
+        refined[next - s->candidates] = true;
+        r = refine(s, next);
+    }
     return r;
 }
 
@@ -312,13 +371,19 @@ static int start(struct search *s, const struct graph *graph, const struct datas
     return lab_init(&s->lab, &lab, graph, calibration, validation, diag);
 }
 
+/* Why the best is as it is. */
+static cJSON *explain(const struct search *s) {
+    for (unsigned i = 0; i < s->n_candidates; i++)
+        if (s->candidates[i].trial == s->best)
+            return search_explain_mix(&s->candidates[i].mix, &s->space, s->best);
+    return search_explain_fixed(s->best);
+}
+
 static int result(const struct search *s, cJSON **ret_part, cJSON **ret_recipe) {
     cJSON *part = cJSON_CreateObject(), *recipe = cJSON_Duplicate(s->best->recipe, true);
     cJSON_AddItemToObject(part, "sensitivity", sensitivity_to_json(&s->sensitivity, &s->lab));
     cJSON_AddItemToObject(part, "points", lab_to_json(&s->lab, s->best));
-    cJSON_AddItemToObject(part, "choices",
-                          s->best_is_mix ? search_explain_mix(&s->best_mix, &s->space, s->best)
-                                         : search_explain_fixed(s->best));
+    cJSON_AddItemToObject(part, "choices", explain(s));
     if (!part || !recipe || cJSON_GetArraySize(part) != 3) {
         cJSON_Delete(part);
         cJSON_Delete(recipe);

@@ -115,7 +115,7 @@ START_TEST(mixes) {
     const struct mix_space space = {&lab, &s, preset, false};
     struct mix mix;
     double before = INFINITY;
-    ck_assert_int_eq(mix_init(&mix, &space, format_at(0)), 0);
+    ck_assert_int_eq(mix_init(&mix, &space, format_at(0), true), 0);
     for (double lambda = 1; lambda < 1e9; lambda *= 10) {
         mix_choose(&mix, &space, lambda);
         double sum = 0;
@@ -154,7 +154,7 @@ START_TEST(steps_of_a_mix) {
     const struct sensitivity none = {0};
     const struct mix_space space = {&lab, &none, preset_find("sensor"), false};
     struct mix mix;
-    ck_assert_int_eq(mix_init(&mix, &space, format_at(1)), 0);
+    ck_assert_int_eq(mix_init(&mix, &space, format_at(1), true), 0);
     mix.layers[0].picks[AXIS_ZEROS].curve = &prune[0];
     mix.layers[1].picks[AXIS_ZEROS].curve = &prune[1];
     cJSON *steps = mix_steps(&mix, &space);
