@@ -176,13 +176,16 @@ static int check_result(struct pass_context *context) {
 /* What has to be known of the float network. */
 static int look_at_float(struct quantizer *q) {
     const struct quantize_options *o = q->options;
-    int r = quantize_plan_init(&q->plan, q->context->graph, q->layers, o->io == QUANTIZE_IO_INT8);
+    int r = 0;
+    /* First, since layers without a bias get one, and the plan counts tensors. */
+    if (o->bias_correction)
+        r = bias_expected(q->context, q->layers, o->rounding.samples, &q->means);
+    if (r == 0)
+        r = quantize_plan_init(&q->plan, q->context->graph, q->layers, o->io == QUANTIZE_IO_INT8);
     if (r == 0)
         r = observe_ranges(q);
     if (r == 0)
         r = rounding_prepare(q->context, q->layers, &o->rounding, &q->moments);
-    if (r == 0 && o->bias_correction)
-        r = bias_expected(q->context, q->layers, o->rounding.samples, &q->means);
     return r;
 }
 
