@@ -197,6 +197,10 @@ int report_new(const struct report_options *options, const struct graph *graph,
     return 0;
 }
 
+enum metric report_metric(const struct report *report) {
+    return report->options.metric;
+}
+
 /* ---- steps ---- */
 
 void report_begin(struct report *report, const struct recipe *recipe) {

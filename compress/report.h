@@ -36,6 +36,8 @@ _nodiscard_ int report_new(const struct report_options *options, const struct gr
 struct report *report_free(struct report *report);
 void report_freep(struct report **report);
 
+/* Of the options. */
+enum metric report_metric(const struct report *report);
 /* What is run now; the recipe is the caller's, and stays as long as the report. */
 void report_begin(struct report *report, const struct recipe *recipe);
 /* Adds a step; a recipe_step_fn, whose argument is the report. 0 or what measuring gives. */

@@ -59,14 +59,22 @@ bool args_read_count(const char *text, uint32_t min, uint32_t max, uint32_t *ret
     return true;
 }
 
-bool args_read_seconds(const char *text, double max, double *ret_value) {
+bool args_read_number(const char *text, double min, double max, double *ret_value) {
     /* strtod() alone would take spaces, signs, hexadecimal and "inf". */
     if (!*text || text[strspn(text, "0123456789.e-")])
         return false;
     char *end;
     errno = 0;
     double value = strtod(text, &end);
-    if (errno || end == text || *end || !(value > 0) || value > max)
+    if (errno || end == text || *end || !(value >= min) || value > max)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+bool args_read_seconds(const char *text, double max, double *ret_value) {
+    double value;
+    if (!args_read_number(text, 0, max, &value) || value == 0)
         return false;
     *ret_value = value;
     return true;
@@ -109,6 +117,11 @@ static int store(const char *verb, const struct args_option *o, const char *text
             return 0;
         ctl_usage(verb, "--%s: '%s' is not a number of seconds above 0, at most %u", o->name, text,
                   o->max);
+        return ARGS_E_USAGE;
+    case ARGS_NUMBER:
+        if (args_read_number(text, o->min, o->max, o->value))
+            return 0;
+        ctl_usage(verb, "--%s: '%s' is not a number from %u to %u", o->name, text, o->min, o->max);
         return ARGS_E_USAGE;
     case ARGS_LIST:
         if (list_add(o->value, text) == 0)

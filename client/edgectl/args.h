@@ -29,6 +29,7 @@ enum args_kind {
     ARGS_STRING,  /* const char ** */
     ARGS_COUNT,   /* uint32_t *, between min and max */
     ARGS_SECONDS, /* double *, above 0 and at most max */
+    ARGS_NUMBER,  /* double *, from min to max */
     ARGS_LIST,    /* struct args_list *, may be repeated */
 };
 
@@ -66,5 +67,7 @@ int args_status(int code);
 
 /* Parses decimal digits that fill the string. False for anything else and outside [min, max]. */
 bool args_read_count(const char *text, uint32_t min, uint32_t max, uint32_t *ret_value);
+/* Parses a decimal number, fractions too, from `min` to `max`. */
+bool args_read_number(const char *text, double min, double max, double *ret_value);
 /* Parses a decimal number of seconds, fractions too; above 0 and at most `max`. */
 bool args_read_seconds(const char *text, double max, double *ret_value);

@@ -3,6 +3,7 @@
  * edgectl compress: a network becomes a smaller one by a recipe. Nothing is written where anything fails.
  */
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ struct compress {
     const char *input, *output, *name, *recipe_path, *page;
     const char *calibrate, *eval, *test; /* folders */
     enum metric metric;
+    struct compress_budget budget;
     struct recipe *recipe;
     struct graph *graph;
     struct dataset calibration_data, eval_data, test_data;
@@ -82,7 +84,9 @@ static int begin_report(struct compress *c) {
 }
 
 static int read_inputs(struct compress *c) {
-    int r = recipe_read(c->recipe_path, &c->recipe, &c->diag);
+    int r = 0;
+    if (c->recipe_path)
+        r = recipe_read(c->recipe_path, &c->recipe, &c->diag);
     if (!r)
         r = netfile_read(c->input, &c->graph, &c->from_bytes, &c->diag);
     if (!r)
@@ -118,10 +122,16 @@ static int set_history(struct compress *c) {
 }
 
 static int run(struct compress *c) {
+    const struct dataset *calibration = c->calibrate ? &c->calibration_data : NULL;
+    int r = 0;
+    if (!c->recipe)
+        r = compress_search(c->ctl, &c->budget, c->graph, calibration, &c->eval_data, c->report,
+                            &c->recipe, &c->diag);
+    if (r)
+        return r;
     report_begin(c->report, c->recipe);
-    int r = recipe_run(c->recipe, &c->graph, c->calibrate ? &c->calibration_data : NULL,
-                       c->ctl->tier, each_step, c, &c->diag);
-    if (r > 0)
+    r = recipe_run(c->recipe, &c->graph, calibration, c->ctl->tier, each_step, c, &c->diag);
+    if (r > 0 && c->recipe_path)
         diag_prefix(&c->diag, r, "%s", c->recipe_path);
     return r ? r : set_history(c);
 }
@@ -161,16 +171,45 @@ static int compress(struct compress *c) {
     return r ? ctl_fail_diag(c->ctl, &c->diag) : print(c);
 }
 
+/* A recipe, or budgets to search one for. */
+static int check_task(const struct compress *c) {
+    const struct compress_budget *b = &c->budget;
+    bool budgets = !isnan(b->max_drop) || b->max_bytes || b->max_latency_us > 0;
+    if (!c->recipe_path && !budgets)
+        return ctl_usage("compress", "what to do is missing: --recipe FILE.json, or budgets for a "
+                                     "search (--max-drop, --max-bytes, --max-latency)");
+    if (c->recipe_path && (budgets || b->preset || b->fastest))
+        return ctl_usage("compress",
+                         "budgets, --preset and --fastest are for a search: they do not "
+                         "go with --recipe");
+    if (budgets && !c->eval)
+        return ctl_usage("compress", "--eval DIR is missing: validation data, by which a search "
+                                     "chooses");
+    return CTL_DONE;
+}
+
 int verb_compress(struct ctl *ctl, int argc, char **argv) {
     _cleanup_(compress_deinit) struct compress c = {.ctl = ctl};
     _cleanup_(args_list_deinit) struct args_list words = {0};
     bool help_passes = false;
+    c.budget = (struct compress_budget){.max_drop = (double)NAN, .seed = 1};
     const char *metric = "top1";
     const struct args_option options[] = {
         {"output", 'o', ARGS_STRING, &c.output, 0, 0, "OUT.edge", "the file to write"},
         {"recipe", 'r', ARGS_STRING, &c.recipe_path, 0, 0, "FILE.json", "what to do, step by step"},
         {"calibrate", 0, ARGS_STRING, &c.calibrate, 0, 0, "DIR",
          "folder with an x.npy: inputs that passes may look at"},
+        {"max-drop", 0, ARGS_NUMBER, &c.budget.max_drop, 0, 100, "POINTS",
+         "search for what makes the file smallest and costs at most this"},
+        {"max-bytes", 0, ARGS_COUNT, &c.budget.max_bytes, 1, UINT32_MAX, "N",
+         "a budget for the file"},
+        {"max-latency", 0, ARGS_NUMBER, &c.budget.max_latency_us, 0, 1000000000, "US",
+         "a budget for the median latency"},
+        {"fastest", 0, ARGS_FLAG, &c.budget.fastest, 0, 0, NULL,
+         "of what meets the budgets the fastest, not the smallest"},
+        {"preset", 0, ARGS_STRING, &c.budget.preset, 0, 0, "NAME",
+         "techniques for a kind of data: image, audio, sensor"},
+        {"seed", 0, ARGS_COUNT, &c.budget.seed, 0, UINT32_MAX, "N", "of a search (1)"},
         {"eval", 0, ARGS_STRING, &c.eval, 0, 0, "DIR",
          "folder with x.npy and y.npy: validation data, for the score of each step"},
         {"test", 0, ARGS_STRING, &c.test, 0, 0, "DIR",
@@ -185,10 +224,11 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
         {0},
     };
     const struct args_spec spec = {
-        .synopsis = "IN -o OUT.edge --recipe FILE.json",
+        .synopsis = "IN -o OUT.edge --recipe FILE.json|--max-drop POINTS ...",
         .summary =
             "Makes a network smaller: prunes, quantizes, factorizes, clusters its weights, as\n"
-            "a recipe says. IN is a TensorFlow Lite network or an .edge file with float layers.",
+            "a recipe says, or as a search finds best within budgets. IN is a TensorFlow Lite\n"
+            "network or an .edge file with float layers.",
         .options = options,
         .max_words = 1,
     };
@@ -201,8 +241,9 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
         return ctl_usage("compress", "IN is missing: the network to make smaller");
     if (!c.output)
         return ctl_usage("compress", "-o OUT.edge is missing");
-    if (!c.recipe_path)
-        return ctl_usage("compress", "--recipe FILE.json is missing: what to do");
+    r = check_task(&c);
+    if (r)
+        return r;
     if (c.name && !graph_name_served(c.name))
         return ctl_usage("compress", "--name: '%s' is not 1 to %d of A-Z a-z 0-9 . _ -", c.name,
                          GRAPH_MAX_SERVED_NAME);
