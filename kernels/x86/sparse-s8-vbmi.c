@@ -6,7 +6,7 @@
  * of every block is loaded into the lanes of the block's channels: lane i is channel i / blocks of
  * block i % blocks.
  *
- * Packed block: kind (enum requantize); constants of each tile; struct tile_end [tiles]; struct op
+ * Packed block: kind (enum requantize); the order of results, for store(); constants of each tile; struct tile_end [tiles]; struct op
  * [ops]; indices [ops][64], in the order [group of a block][block][4]; weights [groups][lanes][4];
  * each padded to KERN_PACK_ALIGN. Scratch: the staged band, then where each piece is in a window.
  */
@@ -49,6 +49,9 @@ typedef int32_t vec_lanes __attribute__((vector_size(VEC_BYTES)));
 /* A sum stays in its register: the compiler would copy all of them to and fro in every round. */
 #define KEEP(sum) __asm__("" : "+" VEC_REGISTER(sum))
 
+/* kind and order */
+#define HEADER ((size_t)KERN_PACK_ALIGN + VEC_BYTES)
+
 struct op {
     uint16_t piece, groups;
 };
@@ -60,7 +63,7 @@ struct tile_end {
 
 struct packed {
     uint32_t kind;
-    const char *constants;
+    const char *order, *constants;
     const struct tile_end *ends;
     const struct op *ops;
     const uint8_t *indices;
@@ -88,7 +91,8 @@ static struct rooms rooms_of(const struct kern_conv *p, size_t ops, size_t group
 
 static struct packed packed_view(const struct kern_conv *p, const void *packed) {
     const char *at = packed;
-    struct packed v = {.kind = *(const uint32_t *)packed, .constants = at + KERN_PACK_ALIGN};
+    struct packed v = {
+        .kind = *(const uint32_t *)packed, .order = at + KERN_PACK_ALIGN, .constants = at + HEADER};
     struct rooms rooms = rooms_of(p, 0, 0);
     v.ends = (const void *)(v.constants + rooms.constants);
     const struct tile_end *last = &v.ends[tiles_of(p) - 1];
@@ -110,7 +114,7 @@ static size_t packed_size(const struct kern_conv *p, const struct kern_conv_weig
     size_t ops, groups;
     lookup_count(&l, p, w->filter, &ops, &groups);
     const struct rooms r = rooms_of(p, ops, groups);
-    return KERN_PACK_ALIGN + r.constants + r.ends + r.ops + r.indices + r.weights;
+    return HEADER + r.constants + r.ends + r.ops + r.indices + r.weights;
 }
 
 /* The indices and weights of a look-up. */
@@ -151,6 +155,15 @@ static uint32_t pack_constants(const struct kern_conv *p, const struct kern_conv
     return kind;
 }
 
+/* From the order that four rows of sums are narrowed in to that of the rows. */
+static void pack_order(size_t block, uint8_t *ret) {
+    const size_t blocks = LOOKUP_TILE / block;
+    for (size_t i = 0; i < VEC_BYTES; i++) {
+        const size_t c = i % LOOKUP_TILE, lane = c % block * blocks + c / block;
+        ret[i] = (uint8_t)(lane / 4 * 16 + i / LOOKUP_TILE * 4 + lane % 4);
+    }
+}
+
 static void pack(const struct kern_conv *p, const struct kern_conv_weights *w, size_t block,
                  void *ret_packed) {
     struct lookup l = lookup_for(p, block);
@@ -158,13 +171,14 @@ static void pack(const struct kern_conv *p, const struct kern_conv_weights *w, s
     size_t n_ops, n_groups;
     lookup_count(&l, p, w->filter, &n_ops, &n_groups);
     const struct rooms rooms = rooms_of(p, n_ops, n_groups);
-    char *constants = (char *)ret_packed + KERN_PACK_ALIGN;
+    char *constants = (char *)ret_packed + HEADER;
     struct tile_end *ends = (void *)(constants + rooms.constants);
     struct op *ops = (void *)((char *)ends + rooms.ends);
     uint8_t *indices = (uint8_t *)ops + rooms.ops;
     int8_t *weights = (int8_t *)indices + rooms.indices;
     uint32_t kind = REQUANTIZE_SHALLOW;
     memset(ret_packed, 0, packed_size(p, w, block));
+    pack_order(block, (uint8_t *)ret_packed + KERN_PACK_ALIGN);
     n_ops = n_groups = 0;
     for (size_t t = 0; t < tiles_of(p); t++) {
         const size_t first = t * LOOKUP_TILE;
@@ -302,15 +316,14 @@ sum_of_blocks(const struct lookups *l, const vec_staged *x, const unsigned block
 }
 
 /* Stores up to four rows of sums; `order` brings their bytes into the order of channels. */
-static inline __attribute__((always_inline)) void store(const struct conv_tile *t, int8_t *y,
-                                                        const vec *sums, vec order,
-                                                        const unsigned rows,
-                                                        const enum requantize kind) {
+static inline __attribute__((always_inline)) void
+store(const struct conv_tile *t, int8_t *y, const vec *sums, const struct block_scales *scales,
+      vec order, const unsigned rows, const enum requantize kind) {
     vec q[4];
 #pragma GCC unroll 4
     for (unsigned i = 0; i < 4; i++)
         q[i] = sums[i < rows ? i : rows - 1];
-    const vec bytes = _mm512_permutexvar_epi8(order, block_narrow(q, t->block, 1, kind, &t->out));
+    const vec bytes = _mm512_permutexvar_epi8(order, block_narrow_by(q, scales, 1, kind, &t->out));
 #pragma GCC unroll 4
     for (unsigned i = 0; i < rows; i++) {
         if (t->channels >= LOOKUP_TILE)
@@ -320,23 +333,13 @@ static inline __attribute__((always_inline)) void store(const struct conv_tile *
     }
 }
 
-/* From the order that four rows of sums are narrowed in to that of the rows. */
-static vec rows_order(size_t block) {
-    uint8_t bytes[VEC_BYTES];
-    const size_t blocks = LOOKUP_TILE / block;
-    for (size_t i = 0; i < VEC_BYTES; i++) {
-        const size_t c = i % LOOKUP_TILE, lane = c % block * blocks + c / block;
-        bytes[i] = (uint8_t)(lane / 4 * 16 + i / LOOKUP_TILE * 4 + lane % 4);
-    }
-    return vec_load(bytes);
-}
-
 /* `count` times some neighbouring pixels by a tile of channels; `order` is that of the results. */
 static inline __attribute__((always_inline)) void tile(const struct conv_tile *t,
                                                        const struct lookups *l, vec order,
                                                        size_t count, const unsigned pixels,
                                                        const unsigned block) {
     const vec bias = block_constant(t->block, 1, BLOCK_BIAS, 0);
+    const struct block_scales scales = block_scales(t->block, 1);
     const vec_staged *x = t->x;
     int8_t *y = t->y;
     for (; count > 0; count--, x += pixels * t->pixel) {
@@ -354,11 +357,11 @@ static inline __attribute__((always_inline)) void tile(const struct conv_tile *t
         for (unsigned i = 0; i < pixels; i += 4) {
             const unsigned rows = pixels - i < 4 ? pixels - i : 4;
             if (t->kind == REQUANTIZE_SHALLOW)
-                store(t, y, sums + i, order, rows, REQUANTIZE_SHALLOW);
+                store(t, y, sums + i, &scales, order, rows, REQUANTIZE_SHALLOW);
             else if (t->kind == REQUANTIZE_DEEP)
-                store(t, y, sums + i, order, rows, REQUANTIZE_DEEP);
+                store(t, y, sums + i, &scales, order, rows, REQUANTIZE_DEEP);
             else
-                store(t, y, sums + i, order, rows, REQUANTIZE_WIDE);
+                store(t, y, sums + i, &scales, order, rows, REQUANTIZE_WIDE);
             y += rows * t->out_c;
         }
     }
@@ -411,7 +414,7 @@ static void band(const struct kern_conv *p, const struct conv_shape *s, size_t b
         .out = vec_out_set(p->out_zero, p->out_min, p->out_max),
         .kind = packed->kind,
     };
-    const vec order = rows_order(block);
+    const vec order = vec_load(packed->order);
     struct tile_end from = {0};
     for (size_t i = 0; i < tiles_of(p); i++) {
         const struct lookups l = {
