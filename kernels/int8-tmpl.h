@@ -98,8 +98,12 @@
 
 #define VEC_BYTES (VEC_LANES * 4)
 #define VEC_WEIGHT_BYTES (VEC_LANES * VEC_GROUP * sizeof(vec_staged))
+/* Weights of a lane lie together: a block's channels can be the lanes. */
 #ifndef VEC_WEIGHT
 #define VEC_WEIGHT(lane, k) ((lane)*VEC_GROUP + (k))
+#define KERN_SPARSE_VECTOR (VEC_LANES <= 8)
+#else
+#define KERN_SPARSE_VECTOR 0
 #endif
 #ifndef VEC_FASTEST_DOT
 #define VEC_FASTEST_DOT vec_dot
@@ -155,4 +159,7 @@ typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
 #include "kernels/sparse-s8-turn-tmpl.h"
 
 #include "kernels/sparse-s8-tmpl.h"
+#if KERN_SPARSE_VECTOR
+#include "kernels/sparse-vector-s8-tmpl.h"
+#endif
 #endif

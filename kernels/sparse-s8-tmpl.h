@@ -8,7 +8,7 @@
  * Packed block: kind (enum requantize), constants [channels] (struct sparse_channel), end [blocks]
  * (groups up to there) as uint32, distances [depth] (plane_tap) as uint32, window positions [groups]
  * [VEC_GROUP] as uint16, weights [groups][channels of a block][VEC_GROUP]; each padded to
- * KERN_PACK_ALIGN. A last group is filled up with weights of zero.
+ * KERN_PACK_ALIGN, and one more at the end. A last group is filled up with weights of zero.
  */
 
 /* Values of all planes of a band: of a 1x1, which has no rows in common with the next band, most of a
@@ -21,7 +21,7 @@
 #define SPARSE_VECTORS (VEC_LANES == 8 ? 2 : 4)
 
 struct sparse_channel {
-    int32_t bias, mult, before, right, scale, unused[3];
+    int32_t bias, mult, shift, before, right, scale, unused[2];
 };
 
 struct sparse_packed {
@@ -72,7 +72,7 @@ static size_t sparse_packed_size(const struct kern_conv *p, const struct kern_co
            pack_room(sparse_blocks(p, block) * sizeof(uint32_t)) +
            pack_room(im2col_depth(p) * sizeof(uint32_t)) +
            pack_room(n * VEC_GROUP * sizeof(uint16_t)) +
-           pack_room(n * VEC_GROUP * block * sizeof(vec_weight));
+           pack_room(n * VEC_GROUP * block * sizeof(vec_weight)) + KERN_PACK_ALIGN;
 }
 
 static struct planes sparse_planes(const struct kern_conv *p) {
@@ -89,6 +89,7 @@ static struct sparse_channel sparse_channel(const struct kern_conv *p,
     return (struct sparse_channel){
         .bias = block_bias(w, c, p->in_zero + vec_stage_offset(p->in_zero), sum),
         .mult = w->mult[c],
+        .shift = w->shift[c],
         .before = MAX(right, after) - after,
         .right = right,
         .scale = (1 << (15 - after)) * 0x10001,
@@ -262,7 +263,7 @@ struct sparse_scratch {
     vec_staged *planes;
 };
 
-static size_t sparse_scratch_size(const struct kern_conv *p) {
+static size_t sparse_many_scratch_size(const struct kern_conv *p) {
     const struct planes l = sparse_planes(p);
     return SPARSE_GROUPS * 4 * VEC_BYTES + 16 * SPARSE_FLAT +
            pack_room((l.size * l.s.in_c + 2 * SPARSE_FLAT) * sizeof(vec_staged)) +
@@ -279,8 +280,8 @@ static struct sparse_scratch sparse_scratch(const struct planes *l, void *scratc
     return s;
 }
 
-static void sparse_run(const struct kern_conv *p, size_t block, const void *packed, const void *x,
-                       void *y, void *scratch) {
+static void sparse_many_run(const struct kern_conv *p, size_t block, const void *packed,
+                            const void *x, void *y, void *scratch) {
     const struct planes l = sparse_planes(p);
     const struct sparse_packed w = sparse_view(p, block, packed);
     const struct sparse_scratch s = sparse_scratch(&l, scratch);
@@ -318,32 +319,32 @@ static const char *sparse_many_refuses(const struct kern_conv *p, enum kern_patt
     return (size_t)p->out_h * (size_t)p->out_w * 2 < SPARSE_FLAT ? "few positions" : NULL;
 }
 
-#define SPARSE_IMPL(block, its_pattern)                                                            \
-    static const char *sparse_refuses_##block(const struct kern_conv *p) {                         \
-        return sparse_many_refuses(p, its_pattern);                                                \
+#define SPARSE_IMPL(kind, block, its_pattern)                                                      \
+    static const char *sparse_##kind##_refuses_##block(const struct kern_conv *p) {                \
+        return sparse_##kind##_refuses(p, its_pattern);                                            \
     }                                                                                              \
-    static size_t sparse_packed_size_##block(const struct kern_conv *p,                            \
-                                             const struct kern_conv_weights *w) {                  \
+    static size_t sparse_##kind##_packed_size_##block(const struct kern_conv *p,                   \
+                                                      const struct kern_conv_weights *w) {         \
         return sparse_packed_size(p, w, block);                                                    \
     }                                                                                              \
-    static void sparse_pack_##block(const struct kern_conv *p, const struct kern_conv_weights *w,  \
-                                    void *ret_packed) {                                            \
+    static void sparse_##kind##_pack_##block(                                                      \
+        const struct kern_conv *p, const struct kern_conv_weights *w, void *ret_packed) {          \
         sparse_pack(p, w, block, ret_packed);                                                      \
     }                                                                                              \
-    static void sparse_run_##block(const struct kern_conv *p, const void *packed, const void *x,   \
-                                   void *y, void *scratch) {                                       \
-        sparse_run(p, block, packed, x, y, scratch);                                               \
+    static void sparse_##kind##_run_##block(const struct kern_conv *p, const void *packed,         \
+                                            const void *x, void *y, void *scratch) {               \
+        sparse_##kind##_run(p, block, packed, x, y, scratch);                                      \
     }                                                                                              \
-    const struct kern_conv_impl KERN_NAME(sparse_s8_##block##x1) = {                               \
-        .name = "sparse_s8_" #block "x1_" KERN_STRING(KERN_SUFFIX),                                \
-        .refuses = sparse_refuses_##block,                                                         \
-        .packed_size_of = sparse_packed_size_##block,                                              \
+    const struct kern_conv_impl KERN_NAME(sparse_##kind##_s8_##block##x1) = {                      \
+        .name = "sparse_" #kind "_s8_" #block "x1_" KERN_STRING(KERN_SUFFIX),                      \
+        .refuses = sparse_##kind##_refuses_##block,                                                \
+        .packed_size_of = sparse_##kind##_packed_size_##block,                                     \
         .pattern = its_pattern,                                                                    \
-        .scratch_size = sparse_scratch_size,                                                       \
-        .pack = sparse_pack_##block,                                                               \
-        .run = sparse_run_##block,                                                                 \
+        .scratch_size = sparse_##kind##_scratch_size,                                              \
+        .pack = sparse_##kind##_pack_##block,                                                      \
+        .run = sparse_##kind##_run_##block,                                                        \
     };
 
-SPARSE_IMPL(1, KERN_SINGLES)
-SPARSE_IMPL(4, KERN_BLOCKS_4)
-SPARSE_IMPL(8, KERN_BLOCKS_8)
+SPARSE_IMPL(many, 1, KERN_SINGLES)
+SPARSE_IMPL(many, 4, KERN_BLOCKS_4)
+SPARSE_IMPL(many, 8, KERN_BLOCKS_8)

@@ -22,8 +22,10 @@ extern const struct kern_conv_impl kern_hybrid_s8_neon, kern_hybrid_s8_dotprod, 
 extern const struct kern_conv_impl kern_conv_s8_neon, kern_conv_s8_dotprod, kern_conv_s8_i8mm;
 extern const struct kern_conv_impl kern_sparse_many_f32_1x1_neon, kern_sparse_many_f32_4x1_neon,
     kern_sparse_many_f32_8x1_neon;
-extern const struct kern_conv_impl kern_sparse_s8_1x1_neon, kern_sparse_s8_4x1_neon,
-    kern_sparse_s8_8x1_neon;
-extern const struct kern_conv_impl kern_sparse_s8_1x1_dotprod, kern_sparse_s8_4x1_dotprod,
-    kern_sparse_s8_8x1_dotprod;
+extern const struct kern_conv_impl kern_sparse_many_s8_1x1_neon, kern_sparse_many_s8_4x1_neon,
+    kern_sparse_many_s8_8x1_neon;
+extern const struct kern_conv_impl kern_sparse_many_s8_1x1_dotprod, kern_sparse_many_s8_4x1_dotprod,
+    kern_sparse_many_s8_8x1_dotprod;
 extern const struct kern_conv_impl kern_sparse_vector_f32_4x1_neon, kern_sparse_vector_f32_8x1_neon;
+extern const struct kern_conv_impl kern_sparse_vector_s8_4x1_dotprod,
+    kern_sparse_vector_s8_8x1_dotprod;

@@ -44,8 +44,9 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 
 /* By pattern; matrix products have nothing that dot products have not. */
 static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
-    {&kern_sparse_s8_1x1_neon, &kern_sparse_s8_4x1_neon, &kern_sparse_s8_8x1_neon},
-    {&kern_sparse_s8_1x1_dotprod, &kern_sparse_s8_4x1_dotprod, &kern_sparse_s8_8x1_dotprod},
+    {&kern_sparse_many_s8_1x1_neon, &kern_sparse_many_s8_4x1_neon, &kern_sparse_many_s8_8x1_neon},
+    {&kern_sparse_many_s8_1x1_dotprod, &kern_sparse_many_s8_4x1_dotprod,
+     &kern_sparse_many_s8_8x1_dotprod},
 };
 static const struct kern_conv_impl *const sparse_f32[KERN_PATTERN_END] = {
     &kern_sparse_many_f32_1x1_neon, &kern_sparse_many_f32_4x1_neon, &kern_sparse_many_f32_8x1_neon};
@@ -56,6 +57,10 @@ void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
     for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
         kern_prepend(k->conv_s8, sparse_s8[tier >= TIER_DOTPROD][i]);
         kern_prepend(k->conv_f32, sparse_f32[i]);
+    }
+    if (tier >= TIER_DOTPROD) {
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_4x1_dotprod);
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_8x1_dotprod);
     }
     kern_prepend(k->conv_f32, &kern_sparse_vector_f32_4x1_neon);
     kern_prepend(k->conv_f32, &kern_sparse_vector_f32_8x1_neon);

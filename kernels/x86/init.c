@@ -62,10 +62,11 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
 
 /* By pattern; a tier that is not among them has those of the one before. */
 static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
-    {&kern_sparse_s8_1x1_avx2, &kern_sparse_s8_4x1_avx2, &kern_sparse_s8_8x1_avx2},
-    {&kern_sparse_s8_1x1_avxvnni, &kern_sparse_s8_4x1_avxvnni, &kern_sparse_s8_8x1_avxvnni},
-    {&kern_sparse_s8_1x1_avx512vnni, &kern_sparse_s8_4x1_avx512vnni,
-     &kern_sparse_s8_8x1_avx512vnni},
+    {&kern_sparse_many_s8_1x1_avx2, &kern_sparse_many_s8_4x1_avx2, &kern_sparse_many_s8_8x1_avx2},
+    {&kern_sparse_many_s8_1x1_avxvnni, &kern_sparse_many_s8_4x1_avxvnni,
+     &kern_sparse_many_s8_8x1_avxvnni},
+    {&kern_sparse_many_s8_1x1_avx512vnni, &kern_sparse_many_s8_4x1_avx512vnni,
+     &kern_sparse_many_s8_8x1_avx512vnni},
 };
 static const struct kern_conv_impl *const sparse_s8_vbmi[KERN_PATTERN_END] = {
     &kern_sparse_s8_1x1_avx512vbmi, &kern_sparse_s8_4x1_avx512vbmi, &kern_sparse_s8_8x1_avx512vbmi};
@@ -88,6 +89,13 @@ void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
         return;
     const bool is_512 = tier >= TIER_AVX512VNNI;
     const unsigned s8 = is_512 ? 2 : tier >= TIER_AVXVNNI;
+    if (s8 == 0) {
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_4x1_avx2);
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_8x1_avx2);
+    } else if (s8 == 1) {
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_4x1_avxvnni);
+        kern_prepend(k->conv_s8, &kern_sparse_vector_s8_8x1_avxvnni);
+    }
     for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
         kern_prepend(k->conv_s8, sparse_s8[s8][i]);
         if (is_512)
