@@ -34,8 +34,9 @@ typedef int (*rows_fn)(void *arg, const struct rows *rows);
 #define ROWS_MIN 8192
 #define ROWS_PER_VALUE 128
 
-/* For n_samples samples, at most max_rows rows, and not more than needed: where there are more, each sample gives as many, spread evenly over its
- * positions and others than the sample before. Which ones depends on the sizes alone. -ENOMEM. */
+/* For n_samples samples, at most max_rows rows, and not more than needed: where there are more, each sample gives as
+ * many, spread evenly over its positions and others than the sample before. Which ones depends on the sizes alone.
+ * -ENOMEM. */
 _nodiscard_ int rows_init(struct rows *rows, const struct graph *graph, const struct layer *layer,
                           size_t n_samples, size_t max_rows);
 void rows_deinit(struct rows *rows);
