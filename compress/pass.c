@@ -16,6 +16,7 @@
 
 /* clang-format off */
 const struct pass *const pass_list[] = {
+    &pass_prune_structure,
     &pass_prune,
     &pass_svd,
     &pass_spatial_svd,

@@ -12,6 +12,7 @@ extern const struct pass pass_cluster;
 extern const struct pass pass_equalize;
 extern const struct pass pass_fixed_point;
 extern const struct pass pass_prune;
+extern const struct pass pass_prune_structure;
 extern const struct pass pass_quantize;
 extern const struct pass pass_quantize_weights;
 extern const struct pass pass_separable;
