@@ -29,7 +29,7 @@ static const char *const io_forms[] = {"int8", "float", NULL};
 
 static const struct pass_field fields[] = {
     {"calibration", FIELD_CHOICE, offsetof(struct quantize_options, calibration), 0, 0,
-     CALIBRATE_MSE, calibrate_methods,
+     CALIBRATE_PERCENTILE, calibrate_methods,
      "range of an activation: minmax (all that the calibration data shows), percentile, mse (least "
      "squared error), kl (least loss of information, as TensorRT)"},
     {"percentile", FIELD_NUMBER, offsetof(struct quantize_options, percentile), 50, 100, 99.99,
