@@ -27,6 +27,7 @@
 #define LATENCY_SECONDS 0.005     /* of a trial where latency is only shown */
 #define FAST_LATENCY_SECONDS 0.05 /* where it decides */
 #define HOPELESS_POINTS 20        /* curves end here where there is no budget for the drop */
+#define SENSITIVITY_SHARE 0.6     /* of all trials; the rest is for mixes */
 #define LAMBDA_STEPS 18
 #define LAMBDA_LOW 1e-2 /* bytes, or nanoseconds, for a relative distortion of 1: everything goes */
 #define LAMBDA_HIGH 1e12
@@ -86,6 +87,11 @@ static bool may_go_on(void *arg) {
         s->options->progress(s->options->progress_arg, (uint32_t)s->lab.n_trials, s->max_trials);
     return s->lab.n_trials < s->max_trials &&
            (!(s->options->max_seconds > 0) || seconds < s->options->max_seconds);
+}
+
+static bool may_look_on(void *arg) {
+    const struct search *s = arg;
+    return may_go_on(arg) && (double)s->lab.n_trials < SENSITIVITY_SHARE * s->max_trials;
 }
 
 /* ---- trials ---- */
@@ -407,7 +413,8 @@ int search_run(const struct search_options *options, const struct graph *graph,
         return r;
     r = try_fixed(&s);
     if (r == 0)
-        r = sensitivity_run(&s.lab, s.space.preset, hopeless, may_go_on, &s, &s.sensitivity, diag);
+        r = sensitivity_run(&s.lab, s.space.preset, hopeless, may_look_on, &s, &s.sensitivity,
+                            diag);
     if (r == 0)
         r = search_mixes(&s);
     if (r)
