@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "compress/recipe.h"
 #include "model/graph.h"
+#include "tests/compress/nets.h"
 
 static int parse(const char *text, struct diag *diag) {
     struct recipe *recipe = NULL;
@@ -20,6 +21,8 @@ static int parse(const char *text, struct diag *diag) {
     recipe_free(recipe);
     return r;
 }
+
+#define STEP(pass, options) "{\"steps\":[{\"pass\":\"" pass "\"," options "}]}"
 
 static const struct {
     const char *text, *says;
@@ -42,6 +45,33 @@ static const struct {
     {"{\"steps\":[{}]}", "steps[0].pass is missing"},
     {"{\"steps\":[{\"pass\":1}]}", "steps[0].pass is missing"},
     {"{\"steps\":[{\"pass\":\"shrink\"}]}", "steps[0].pass: there is no pass 'shrink'"},
+    {STEP("prune", "\"sparsity\":1.1"), "steps[0].sparsity must be from 0 to 0.9999, not 1.1"},
+    {STEP("prune", "\"sparsity\":-0.1"), "steps[0].sparsity must be from 0"},
+    {STEP("prune", "\"sparsity\":\"half\""), "steps[0].sparsity must be a number"},
+    {STEP("prune", "\"sparsity\":null"), "steps[0].sparsity must be a number"},
+    {STEP("prune", "\"sparsity\":0.5,\"sparsity\":0.6"), "steps[0].sparsity is there twice"},
+    {STEP("prune", "\"sparsity\":0.5,\"pass\":\"prune\""), "steps[0].pass is there twice"},
+    {STEP("prune", "\"sparsity\":0.5,\"colour\":1"),
+     "steps[0].colour: the pass prune has no such option"},
+    {STEP("prune", "\"sparsity\":0.5,\"criterion\":\"best\""),
+     "steps[0].criterion must be one of magnitude"},
+    {STEP("prune", "\"sparsity\":0.5,\"reconstruct\":1"),
+     "steps[0].reconstruct must be true or false"},
+    {STEP("prune", "\"sparsity\":0.5,\"rounds\":2.5"), "steps[0].rounds must be a whole number"},
+    {STEP("prune", "\"sparsity\":0.5,\"rounds\":0"), "steps[0].rounds must be from 1 to 100"},
+    {STEP("prune", "\"sparsity\":0.5,\"pattern\":4"), "steps[0].pattern must be a text"},
+    {STEP("prune", "\"sparsity\":0.5,\"pattern\":\"4y1\""), "steps[0]: pattern must be"},
+    {STEP("prune", "\"sparsity\":0.5,\"layers\":\"conv1\""),
+     "steps[0].layers must be a list of names"},
+    {STEP("prune", "\"sparsity\":0.5,\"layers\":[]"), "steps[0].layers must be a list of names"},
+    {STEP("prune", "\"sparsity\":0.5,\"except\":[1]"), "steps[0].except must be a list of names"},
+    {STEP("svd", "\"rank\":0"), "steps[0].rank must be from 1"},
+    {STEP("cluster", "\"zero\":true"), "steps[0].bits is missing"},
+    {STEP("cluster", "\"bits\":9"), "steps[0].bits must be from 1 to 8, not 9"},
+    {STEP("quantize-weights", "\"bits\":4,\"granularity\":\"group\",\"group\":0"),
+     "steps[0].group must be from 1"},
+    {"{\"steps\":[{\"pass\":\"quantize\"},{\"pass\":\"quantize\",\"samples\":0}]}",
+     "steps[1].samples must be from 1"},
 };
 
 START_TEST(test_senseless) {
@@ -80,12 +110,71 @@ START_TEST(test_empty) {
 }
 END_TEST
 
+/* What only the network can tell: names of layers, groups, weights, calibration data. */
+static int run(const char *text, struct graph **graph, const struct dataset *data,
+               struct diag *diag) {
+    _cleanup_(recipe_freep) struct recipe *recipe = NULL;
+    ck_assert_int_eq(recipe_parse(text, strlen(text), &recipe, diag), 0);
+    return recipe_run(recipe, graph, data, TIER_C, NULL, NULL, diag);
+}
+
+/* Two dense layers of 6 x 5 and 4 x 6. */
+static struct net two_layers(void) {
+    struct net net = net_new(4);
+    int32_t x = net_input(&net, 2, NET_DIMS(1, 5));
+    net_done(&net, net_dense(&net, net_dense(&net, x, 6, ACT_RELU), 4, ACT_NONE));
+    return net;
+}
+
+static const struct {
+    const char *text, *says;
+} misfits[] = {
+    {STEP("prune", "\"sparsity\":0.5,\"layers\":[\"dense9\"]"),
+     "steps[0]: layers[0]: no layer is called 'dense9'; there are dense1, dense2"},
+    {STEP("prune", "\"sparsity\":0.5,\"except\":[\"conv*\"]"),
+     "steps[0]: except[0]: no layer is called 'conv*'"},
+    {STEP("prune", "\"sparsity\":0.5,\"except\":[\"dense*\"]"),
+     "steps[0]: layers: none of them is"},
+    {STEP("quantize", "\"samples\":1"), "steps[0]: needs calibration data: --calibrate DIR"},
+    {STEP("quantize-weights",
+          "\"bits\":8,\"granularity\":\"group\",\"group\":4,\"layers\":[\"dense1\"]"),
+     "steps[0]: group"},
+    {STEP("svd", "\"rank\":9,\"layers\":[\"dense1\"]"), "steps[0]: rank"},
+};
+
+START_TEST(test_misfits) {
+    struct diag diag = {0};
+    struct net net = two_layers();
+    ck_assert_int_eq(run(misfits[_i].text, &net.g, NULL, &diag), COMPRESS_E_INVALID);
+    ck_assert_msg(strstr(diag.text, misfits[_i].says) != NULL, "%s: '%s' lacks '%s'",
+                  misfits[_i].text, diag.text, misfits[_i].says);
+    graph_free(net.g);
+}
+END_TEST
+
+static const float unusable[] = {(float)NAN, (float)INFINITY, -(float)INFINITY};
+
+START_TEST(test_weights_that_are_no_numbers) {
+    struct diag diag = {0};
+    struct net net = two_layers();
+    struct layers layers;
+    ck_assert_int_eq(layers_find(net.g, &layers), 0);
+    layer_edit_weights(net.g, &layers.items[1])[7] = unusable[_i];
+    ck_assert_int_eq(run(STEP("prune", "\"sparsity\":0.5"), &net.g, NULL, &diag),
+                     COMPRESS_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(diag.text, "value 7 of dense2 is not a finite number"));
+    graph_free(net.g);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("recipe");
     TCase *tcase = tcase_create("recipe");
     tcase_add_loop_test(tcase, test_senseless, 0, (int)ARRAY_SIZE(senseless));
     tcase_add_test(tcase, test_too_large);
     tcase_add_test(tcase, test_empty);
+    tcase_add_loop_test(tcase, test_misfits, 0, (int)ARRAY_SIZE(misfits));
+    tcase_add_loop_test(tcase, test_weights_that_are_no_numbers, 0, (int)ARRAY_SIZE(unusable));
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
