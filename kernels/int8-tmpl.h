@@ -156,9 +156,11 @@ typedef float vec_floats __attribute__((vector_size(VEC_BYTES)));
 #include "kernels/peak-s8-tmpl.h"
 #include "kernels/pool-s8-tmpl.h"
 #include "kernels/quantize-tmpl.h"
+#if VEC_LANES <= 8 /* wider ones look inputs up instead */
 #include "kernels/sparse-s8-turn-tmpl.h"
 
 #include "kernels/sparse-s8-tmpl.h"
+#endif
 #if KERN_SPARSE_VECTOR
 #include "kernels/sparse-vector-s8-tmpl.h"
 #endif

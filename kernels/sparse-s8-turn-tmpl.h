@@ -21,37 +21,23 @@ typedef uint8_t sparse_part_unaligned __attribute__((vector_size(16), aligned(1)
 #if VEC_LANES == 4
 #define SPARSE_ZIP_LO SPARSE_ZIP(0)
 #define SPARSE_ZIP_HI SPARSE_ZIP(8)
-#elif VEC_LANES == 8
+#else
 #define SPARSE_ZIP_LO SPARSE_ZIP(0), SPARSE_ZIP(16)
 #define SPARSE_ZIP_HI SPARSE_ZIP(8), SPARSE_ZIP(24)
-#else
-#define SPARSE_ZIP_LO SPARSE_ZIP(0), SPARSE_ZIP(16), SPARSE_ZIP(32), SPARSE_ZIP(48)
-#define SPARSE_ZIP_HI SPARSE_ZIP(8), SPARSE_ZIP(24), SPARSE_ZIP(40), SPARSE_ZIP(56)
 #endif
 
-typedef uint64_t sparse_word2 __attribute__((vector_size(16), may_alias));
-typedef uint64_t sparse_word4 __attribute__((vector_size(32), may_alias));
+typedef uint64_t sparse_words __attribute__((vector_size(16), may_alias));
 
-static inline sparse_word2 sparse_load_part(const uint8_t *at) {
-    return (sparse_word2) * (const sparse_part_unaligned *)(const void *)at;
-}
-
-/* Sixteen bytes at each of the addresses at[0], at[step] and so on, as one vector. */
-static inline sparse_bytes sparse_join(const uint8_t *const *at, size_t step, size_t offset) {
-    const sparse_word2 a = sparse_load_part(at[0] + offset);
+/* Sixteen bytes at at[0], and with two halves as many at at[16], as one vector. */
+static inline sparse_bytes sparse_join(const uint8_t *const *at, size_t offset) {
+    const sparse_words a =
+        (sparse_words) * (const sparse_part_unaligned *)(const void *)(at[0] + offset);
 #if VEC_LANES == 4
     return (sparse_bytes)a;
 #else
-    const sparse_word2 b = sparse_load_part(at[step] + offset);
-    const sparse_word4 ab = __builtin_shufflevector(a, b, 0, 1, 2, 3);
-#if VEC_LANES == 8
-    return (sparse_bytes)ab;
-#else
-    const sparse_word2 c = sparse_load_part(at[2 * step] + offset);
-    const sparse_word2 d = sparse_load_part(at[3 * step] + offset);
-    const sparse_word4 cd = __builtin_shufflevector(c, d, 0, 1, 2, 3);
-    return (sparse_bytes)__builtin_shufflevector(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7);
-#endif
+    const sparse_words b =
+        (sparse_words) * (const sparse_part_unaligned *)(const void *)(at[16] + offset);
+    return (sparse_bytes)__builtin_shufflevector(a, b, 0, 1, 2, 3);
 #endif
 }
 
@@ -94,7 +80,7 @@ static void sparse_stage_group(const struct planes *l, int32_t in_zero,
         sparse_bytes r[16];
 #pragma GCC unroll 16
         for (unsigned i = 0; i < 16; i++)
-            r[i] = sparse_join(pixels + i, 16, c);
+            r[i] = sparse_join(pixels + i, c);
         sparse_turn(r);
 #pragma GCC unroll 16
         for (unsigned i = 0; i < 16; i++)

@@ -24,17 +24,24 @@ static const char *const pattern_words[KERN_PATTERN_END] = {"single weights", "4
 
 /* Measured where that tier could be measured, see docs/kernels.md. */
 static float crossovers[TIER_END][SPARSE_KIND_END][KERN_PATTERN_END] = {
-    [TIER_C] = {{0.1F, 0, 0}, {0.1F, 0, 0}, {0.15F, 0, 0}, {0.4F, 0, 0}},
-    [TIER_AVX2] = {{0}, {0.3F, 0.4F, 0.45F}, {0.08F, 0.6F, 0.8F}, {0.4F, 0.65F, 0.65F}},
-    [TIER_AVXVNNI] = {{0}, {0.1F, 0.2F, 0.3F}, {0.08F, 0.6F, 0.8F}, {0.4F, 0.65F, 0.65F}},
-    [TIER_AVX512VNNI] = {{0.3F, 0.5F, 0.5F},
-                         {0.15F, 0.25F, 0.35F},
-                         {0.4F, 0.6F, 0.8F},
-                         {0.25F, 0.45F, 0.45F}},
-    [TIER_AMX] = {{0.3F, 0.5F, 0.5F}, {0}, {0.4F, 0.6F, 0.8F}, {0.25F, 0.45F, 0.45F}},
-    [TIER_NEON] = {{0}, {0.1F, 0.25F, 0.35F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
-    [TIER_DOTPROD] = {{0}, {0.1F, 0.2F, 0.3F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
-    [TIER_I8MM] = {{0}, {0, 0.1F, 0.15F}, {0, 0.5F, 0.6F}, {0.3F, 0.5F, 0.5F}},
+    [TIER_C] = {{0.14F, 0, 0}, {0.1F, 0, 0}, {0.18F, 0, 0}, {0.55F, 0, 0}},
+    [TIER_AVX2] = {{0, 0.09F, 0.18F},
+                   {0.27F, 0.39F, 0.46F},
+                   {0.07F, 0.53F, 0.74F},
+                   {0.35F, 0.7F, 0.7F}},
+    [TIER_AVXVNNI] = {{0, 0, 0.11F},
+                      {0.17F, 0.28F, 0.39F},
+                      {0.06F, 0.53F, 0.73F},
+                      {0.25F, 0.65F, 0.61F}},
+    [TIER_AVX512VNNI] = {{0.25F, 0.46F, 0.53F},
+                         {0.13F, 0.22F, 0.41F},
+                         {0.49F, 0.44F, 0.68F},
+                         {0.21F, 0.6F, 0.57F}},
+    /* its tiles are too fast for many positions, and take no single ones */
+    [TIER_AMX] = {{0.25F, 0.46F, 0.53F}, {0}, {0.49F, 0.44F, 0.68F}, {0.21F, 0.6F, 0.57F}},
+    [TIER_NEON] = {{0}, {0.15F, 0.3F, 0.35F}, {0, 0.5F, 0.6F}, {0.25F, 0.5F, 0.5F}},
+    [TIER_DOTPROD] = {{0, 0.1F, 0.15F}, {0.1F, 0.2F, 0.3F}, {0, 0.5F, 0.6F}, {0.25F, 0.5F, 0.5F}},
+    [TIER_I8MM] = {{0, 0.1F, 0.15F}, {0, 0.1F, 0.15F}, {0, 0.5F, 0.6F}, {0.25F, 0.5F, 0.5F}},
 };
 
 enum sparse_kind sparse_kind_of(const struct kern_conv *p, bool is_float) {

@@ -60,13 +60,11 @@ void kern_init_arch(struct kernels *k, enum tier tier) {
     kern_prepend(k->conv_s8, &kern_conv_s8_amx);
 }
 
-/* By pattern; a tier that is not among them has those of the one before. */
+/* By pattern: at AVX2 and AVX-VNNI, at AVX-512. */
 static const struct kern_conv_impl *const sparse_s8[][KERN_PATTERN_END] = {
     {&kern_sparse_many_s8_1x1_avx2, &kern_sparse_many_s8_4x1_avx2, &kern_sparse_many_s8_8x1_avx2},
     {&kern_sparse_many_s8_1x1_avxvnni, &kern_sparse_many_s8_4x1_avxvnni,
      &kern_sparse_many_s8_8x1_avxvnni},
-    {&kern_sparse_many_s8_1x1_avx512vnni, &kern_sparse_many_s8_4x1_avx512vnni,
-     &kern_sparse_many_s8_8x1_avx512vnni},
 };
 static const struct kern_conv_impl *const sparse_s8_vbmi[KERN_PATTERN_END] = {
     &kern_sparse_s8_1x1_avx512vbmi, &kern_sparse_s8_4x1_avx512vbmi, &kern_sparse_s8_8x1_avx512vbmi};
@@ -88,18 +86,16 @@ void kern_init_arch_sparse(struct kernels *k, enum tier tier) {
     if (tier < TIER_AVX2 || tier > TIER_AMX)
         return;
     const bool is_512 = tier >= TIER_AVX512VNNI;
-    const unsigned s8 = is_512 ? 2 : tier >= TIER_AVXVNNI;
+    const unsigned s8 = tier >= TIER_AVXVNNI;
     if (s8 == 0) {
         kern_prepend(k->conv_s8, &kern_sparse_vector_s8_4x1_avx2);
         kern_prepend(k->conv_s8, &kern_sparse_vector_s8_8x1_avx2);
-    } else if (s8 == 1) {
+    } else if (!is_512) {
         kern_prepend(k->conv_s8, &kern_sparse_vector_s8_4x1_avxvnni);
         kern_prepend(k->conv_s8, &kern_sparse_vector_s8_8x1_avxvnni);
     }
     for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
-        kern_prepend(k->conv_s8, sparse_s8[s8][i]);
-        if (is_512)
-            kern_prepend(k->conv_s8, sparse_s8_vbmi[i]);
+        kern_prepend(k->conv_s8, is_512 ? sparse_s8_vbmi[i] : sparse_s8[s8][i]);
         kern_prepend(k->conv_f32, sparse_f32[is_512][i]);
         kern_prepend(k->conv_f32, sparse_vector_f32[is_512][i]);
     }

@@ -6,9 +6,10 @@
  * of every block is loaded into the lanes of the block's channels: lane i is channel i / blocks of
  * block i % blocks.
  *
- * Packed block: kind (enum requantize); the order of results, for store(); constants of each tile; struct tile_end [tiles]; struct op
- * [ops]; indices [ops][64], in the order [group of a block][block][4]; weights [groups][lanes][4];
- * each padded to KERN_PACK_ALIGN. Scratch: the staged band, then where each piece is in a window.
+ * Packed block: kind (enum requantize); the order of results, for store(); constants of each tile;
+ * struct tile_end [tiles]; struct op [ops]; indices [ops][64], in the order [group of a block]
+ * [block][4]; weights [groups][lanes][4]; each padded to KERN_PACK_ALIGN. Scratch: the staged band,
+ * then where each piece is in a window.
  */
 
 #define KERN_SUFFIX avx512vbmi

@@ -39,8 +39,6 @@ extern const struct kern_conv_impl kern_sparse_many_s8_1x1_avx2, kern_sparse_man
     kern_sparse_many_s8_8x1_avx2;
 extern const struct kern_conv_impl kern_sparse_many_s8_1x1_avxvnni, kern_sparse_many_s8_4x1_avxvnni,
     kern_sparse_many_s8_8x1_avxvnni;
-extern const struct kern_conv_impl kern_sparse_many_s8_1x1_avx512vnni,
-    kern_sparse_many_s8_4x1_avx512vnni, kern_sparse_many_s8_8x1_avx512vnni;
 extern const struct kern_conv_impl kern_sparse_s8_1x1_avx512vbmi, kern_sparse_s8_4x1_avx512vbmi,
     kern_sparse_s8_8x1_avx512vbmi;
 extern const struct kern_conv_impl kern_sparse_vector_f32_1x1_avx2, kern_sparse_vector_f32_4x1_avx2,

@@ -269,6 +269,46 @@ START_TEST(test_outputs_that_are_no_results) {
 }
 END_TEST
 
+/* A pruned layer runs sparsely, in the memory that takes; one that is not pruned enough says so. */
+START_TEST(test_pruned) {
+    enum { SIDE = 512 };
+    static float weights[SIDE * SIDE];
+    static const unsigned every[] = {20, 2};
+    for (size_t round = 0; round < ARRAY_SIZE(every); round++) {
+        memset(weights, 0, sizeof(weights));
+        for (size_t i = 0; i < ARRAY_SIZE(weights); i += every[round])
+            weights[i] = 1;
+        graph = graph_free(graph);
+        setup();
+        int32_t x = tensor("x", (int32_t[4]){1, SIDE}, 0, 0, NULL);
+        int32_t w = tensor(NULL, (int32_t[4]){SIDE, SIDE}, 0, 0, weights);
+        int32_t y = tensor("y", (int32_t[4]){1, SIDE}, 0, 0, NULL);
+        struct op o = {.kind = OP_FULLY_CONNECTED, .n_inputs = 3, .n_outputs = 1};
+        ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){x, w, GRAPH_NONE}, &y), 0);
+        io(&x, 1, &y, 1);
+        _cleanup_(image_unrefp) struct image *image = build();
+        const struct layer_info info = image_layer(image, 0);
+        if (round == 0) {
+            ck_assert_str_eq(info.kernel, "sparse_f32_1x16_c");
+            ck_assert_uint_lt(info.weight_bytes, sizeof(weights) / 10);
+        } else {
+            ck_assert_str_eq(info.why, "sparse_f32_1x16_c: density 0.50 is above the crossover "
+                                       "0.18 of single weights");
+        }
+        float in[SIDE], out[SIDE];
+        for (size_t i = 0; i < SIDE; i++)
+            in[i] = (float)(i % 7);
+        run(image, NULL, 1, in, out);
+        for (size_t r = 0; r < SIDE; r++) {
+            float sum = 0;
+            for (size_t c = 0; c < SIDE; c++)
+                sum += weights[r * SIDE + c] * in[c];
+            ck_assert_float_eq(out[r], sum);
+        }
+    }
+}
+END_TEST
+
 /* A layer says which kernels were passed over, and what came for free before it, or behind the last one. */
 START_TEST(test_layers_say_why) {
     static const float weights[8] = {1, 1, 1, 1, 2, 1, 1, 1};
@@ -547,6 +587,7 @@ int main(void) {
     tcase_add_test(tc, test_byte_chain_ends_at_a_reshape);
     tcase_add_test(tc, test_outputs_that_are_no_results);
     tcase_add_test(tc, test_layers_say_why);
+    tcase_add_test(tc, test_pruned);
     tcase_add_loop_test(tc, test_state, 0, 2);
     tcase_add_test(tc, test_pad_of_an_old_state);
     tcase_add_test(tc, test_int4_product);
