@@ -92,7 +92,7 @@ static const struct pass_field fields[] = {
      .offset = AT(rounds),
      .min = 1,
      .max = 100,
-     .value = 8,
+     .value = 4,
      .help = "steps to the sparsity; after each the rest is refitted, where asked for, and "
              "importance found anew; a threshold and N:M take one"},
     {.name = "damping",
