@@ -51,7 +51,7 @@ struct rounding_options {
          "of adaptive rounding"},                                                                  \
     {                                                                                              \
         "samples", FIELD_COUNT, offsetof(struct type, member.samples), 1, 1e6, 512, NULL,          \
-            "of the calibration data, from its beginning"                                          \
+            "of the calibration data, spread evenly over it"                                       \
     }
 
 /* What the rounding has to know of the layers' inputs: an element for each, NULL where it needs nothing; moments_free()
