@@ -33,7 +33,8 @@ struct quantize_plan {
 
 /*
  * Operators without weights compute in int8 where all their operands are; constants they share with others become their
- * own, so tensors may be appended. Without `io_int8`, probabilities that are outputs stay float. -ENOMEM, COMPRESS_E_INVALID at the limits of a graph.
+ * own, so tensors may be appended. Without `io_int8`, probabilities that are outputs stay float. -ENOMEM,
+ * COMPRESS_E_INVALID at the limits of a graph.
  */
 _nodiscard_ int quantize_plan_init(struct quantize_plan *plan, struct graph *graph,
                                    const struct layers *layers, bool io_int8);
