@@ -88,7 +88,7 @@ static const struct row rows[] = {
      "{\"pass\":\"separable\",\"layers\":[\"conv2\"],\"multiplier\":4,\"fit\":\"data\"}", 0},
     {LENET5, "clustering", "5 bits", "{\"pass\":\"cluster\",\"bits\":5}", 0},
     {LENET5, "prune, cluster, code", "90 %, 5 bits",
-     "{\"pass\":\"prune\",\"sparsity\":0.9,\"allocation\":\"global\",\"criterion\":\"saliency\","
+     "{\"pass\":\"prune\",\"sparsity\":0.9,\"allocation\":\"global\",\"criterion\":\"activation\","
      "\"reconstruct\":true},{\"pass\":\"cluster\",\"bits\":5}",
      0},
 };
@@ -218,9 +218,9 @@ static void bench_row(struct bench *b, const struct row *row, const struct sets 
 
 /* One network's curve: sparsity up, 5 bits, everything coded. The point is chosen on validation data. */
 static void bench_curve(struct bench *b, unsigned subject, const struct sets *sets) {
-    static const double sparsities[] = {0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95};
+    static const double sparsities[] = {0.7, 0.8, 0.85, 0.9, 0.93};
     double best_bytes = INFINITY, best_error = (double)NAN, best_sparsity = (double)NAN, before = 0;
-    printf("\n%s: pruned by saliency and refitted, 5-bit codebooks, coded\n\n"
+    printf("\n%s: pruned by activation and refitted, 5-bit codebooks, coded\n\n"
            "| sparsity | bytes | of float | error, validation | error, test "
            "|\n|---|---|---|---|---|\n",
            subjects[subject].name);
@@ -230,7 +230,7 @@ static void bench_curve(struct bench *b, unsigned subject, const struct sets *se
         _cleanup_(report_freep) struct report *report = NULL;
         snprintf(steps, sizeof(steps),
                  "{\"pass\":\"prune\",\"sparsity\":%g,\"allocation\":\"global\",\"criterion\":"
-                 "\"saliency\",\"reconstruct\":true},{\"pass\":\"cluster\",\"bits\":5}",
+                 "\"activation\",\"reconstruct\":true},{\"pass\":\"cluster\",\"bits\":5}",
                  sparsities[i]);
         if (run(&subjects[subject], sets, steps, &report, &diag)) {
             printf("| %g | %s |\n", sparsities[i], diag.text);

@@ -278,7 +278,7 @@ static void layer_row(struct markup *m, const cJSON *layer) {
     number_cell(m, report_number(layer, "sqnr_db"), one_digit);
     number_cell(m, report_number(layer, "cost"), two_digits);
     markup_wrap(m, "<td><code>", report_string(layer, "kernel"), "</code></td>");
-    markup_wrap(m, "<td class=\"wide note\">", report_string(layer, "why"), "</td></tr>\n");
+    markup_wrap(m, "<td class=\"why note\">", report_string(layer, "why"), "</td></tr>\n");
 }
 
 static void layers(struct markup *m, const cJSON *report) {
