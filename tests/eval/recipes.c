@@ -25,7 +25,7 @@
 #define POINTS_BOUND 0.5
 
 struct row {
-    char recipe[64], network[128], data[32];
+    char recipe[64], network[128], data[32], calibrated[8];
     double kib_before, kib_after, test_before, test_after;
 };
 
@@ -35,13 +35,13 @@ struct fixture {
     bool has_mnist;
 };
 
-/* "| [name](name.json) | network | data | 1 KiB | 2 KiB | 3 % | 4 % | …" */
+/* "| [name](name.json) | network | data | yes | 1 KiB | 2 KiB | 3 % | 4 % | …" */
 static bool read_row(const char *line, struct row *ret) {
-    return sscanf(
-               line,
-               "| [%63[^]]](%*[^)]) | %127[^ |] | %31[^ |] | %lf KiB | %lf KiB | %lf %% | %lf %%",
-               ret->recipe, ret->network, ret->data, &ret->kib_before, &ret->kib_after,
-               &ret->test_before, &ret->test_after) == 7;
+    return sscanf(line,
+                  "| [%63[^]]](%*[^)]) | %127[^ |] | %31[^ |] | %7[^ |] | %lf KiB | %lf KiB | %lf "
+                  "%% | %lf %%",
+                  ret->recipe, ret->network, ret->data, ret->calibrated, &ret->kib_before,
+                  &ret->kib_after, &ret->test_before, &ret->test_after) == 8;
 }
 
 static double number(const cJSON *json, const char *object, const char *member) {
@@ -102,8 +102,10 @@ static bool find_network(const char *name, char *ret) {
 static bool check(const struct fixture *f, const struct row *row) {
     char network[MAX_PATH], train[MAX_PATH], test[MAX_PATH];
     char recipe[MAX_PATH], out[MAX_PATH];
-    if (!find_network(row->network, network) || !find_data(f, row->data, train, test)) {
-        printf("SKIPPED: %s, for lack of %s or %s\n", row->recipe, row->network, row->data);
+    bool here = find_network(row->network, network) && find_data(f, row->data, train, test);
+    if (!here || (strcmp(row->calibrated, "yes") == 0 && !*train)) {
+        printf("SKIPPED: %s, for lack of %s or prepared %s\n", row->recipe, row->network,
+               row->data);
         return false;
     }
     snprintf(recipe, sizeof(recipe), "%s/%s.json", f->recipes, row->recipe);
