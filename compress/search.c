@@ -319,24 +319,34 @@ static int search_mixes(struct search *s) {
     return r;
 }
 
+/* How far a trial is above the budget of accuracy, its margin included. */
+static double excess(const struct search *s, const struct trial *t) {
+    return has_drop(s) ? t->drop + s->options->margin * t->drop_error : 0;
+}
+
+/* The cheapest of those that are accurate enough; where there is none, the most accurate. */
+static bool is_nearer(const struct search *s, const struct trial *a, const struct trial *b) {
+    if (a->accurate != b->accurate)
+        return a->accurate;
+    return a->accurate ? cost_of(s, a) < cost_of(s, b) : excess(s, a) < excess(s, b);
+}
+
 /* How near the nearest came. */
 static int fail(const struct search *s, struct diag *diag) {
     const struct trial *nearest = NULL;
     for (size_t i = 0; i < s->lab.n_trials; i++) {
         const struct trial *t = s->lab.trials[i];
-        if (t->failed || (has_drop(s) && !t->accurate))
-            continue;
-        if (!nearest || cost_of(s, t) < cost_of(s, nearest))
+        if (!t->failed && (!nearest || is_nearer(s, t, nearest)))
             nearest = t;
     }
     if (!nearest)
-        return diag_set(diag, COMPRESS_E_INVALID,
-                        "no network of %zu that were tried meets the budgets", s->lab.n_trials);
+        return diag_set(diag, COMPRESS_E_INVALID, "none of %zu networks could be made",
+                        s->lab.n_trials);
     return diag_set(diag, COMPRESS_E_INVALID,
-                    "no network of %zu that were tried meets the budgets; the nearest, '%.100s', "
-                    "has %zu bytes, %.1f us and a drop of %.2f",
+                    "none of %zu networks meets the budgets; the nearest, '%.100s', has %zu bytes, "
+                    "%.1f us and a drop of %.2f with a standard error of %.2f",
                     s->lab.n_trials, nearest->label, nearest->bytes, nearest->latency_us,
-                    nearest->drop);
+                    nearest->drop, nearest->drop_error);
 }
 
 static int check(const struct search_options *o, struct diag *diag) {
