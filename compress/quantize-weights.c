@@ -178,15 +178,19 @@ static int check_result(struct pass_context *context) {
 
 static void summarize(const struct weights_pass *p) {
     const struct weights_options *o = p->options;
-    char group[64] = "", other[80] = "";
+    char group[64] = "", other[80] = "", which[64];
+    uint32_t eight = p->layers.n - p->n_four;
+    if (p->n_four && eight)
+        snprintf(which, sizeof(which), "%u layers in 4 bits and of %u in 8", p->n_four, eight);
+    else
+        snprintf(which, sizeof(which), "%u layers in %u bits", p->layers.n, eight ? 8 : 4);
     if (o->granularity == PER_GROUP)
         snprintf(group, sizeof(group), " of %u", o->group);
     if (p->n_other_group)
         snprintf(other, sizeof(other), ", %u layers in groups of their own size", p->n_other_group);
     snprintf(p->context->summary, sizeof(p->context->summary),
-             "weights of %u layers in 4 bits and of %u in 8, a scale per %s%s, rounded %s%s%s",
-             p->n_four, p->layers.n - p->n_four, granularities[o->granularity], group,
-             grid_roundings[o->rounding.rounding], other,
+             "weights of %s, a scale per %s%s, rounded %s%s%s", which,
+             granularities[o->granularity], group, grid_roundings[o->rounding.rounding], other,
              o->bias_correction ? ", biases corrected" : "");
 }
 
