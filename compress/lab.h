@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "compress/dataset.h"
 #include "compress/evaluate.h"
 #include "compress/layer.h"
 
@@ -24,9 +25,9 @@ struct lab_options {
     enum tier tier;
     double latency_seconds; /* how long each trial's latency is measured */
 
-    double max_drop;       /* as evaluation_drop(); NAN: any */
-    double margin;         /* standard errors of the drop that have to fit in the budget too */
-    size_t max_bytes;      /* 0: any */
+    double max_drop;  /* as evaluation_drop(); NAN: any */
+    double margin;    /* standard errors of the wide drop that have to fit in the budget with it */
+    size_t max_bytes; /* 0: any */
     double max_latency_us; /* 0: any */
 };
 
@@ -36,6 +37,8 @@ struct trial {
     char *failed; /* why it could not be run; NULL: it was, and the figures are there */
     double score, drop;
     double drop_error; /* standard error of the drop */
+    /* The drop and its standard error over validation data and witnesses together; NAN: not looked at. */
+    double wide_drop, wide_error;
     double distortion; /* squared change of the outputs, relative to their variance */
     size_t bytes;      /* as a file */
     uint64_t macs;     /* effective */
@@ -50,6 +53,10 @@ struct lab {
     struct layers layers;
     const struct dataset *calibration, *validation;
     struct evaluation base;
+    /* Labelled calibration samples, for the budget of accuracy only: one validation set is small, and the best of many
+     * networks is best there by luck too. n is 0 where there are none. */
+    struct dataset witnesses;
+    struct evaluation witnesses_base;
     float *outputs; /* of the float network, real values */
     size_t n_outputs;
     double variance;

@@ -321,7 +321,7 @@ static int search_mixes(struct search *s) {
 
 /* How far a trial is above the budget of accuracy, its margin included. */
 static double excess(const struct search *s, const struct trial *t) {
-    return has_drop(s) ? t->drop + s->options->margin * t->drop_error : 0;
+    return has_drop(s) ? t->wide_drop + s->options->margin * t->wide_error : 0;
 }
 
 /* The cheapest of those that are accurate enough; where there is none, the most accurate. */
@@ -346,7 +346,7 @@ static int fail(const struct search *s, struct diag *diag) {
                     "none of %zu networks meets the budgets; the nearest, '%.100s', has %zu bytes, "
                     "%.1f us and a drop of %.2f with a standard error of %.2f",
                     s->lab.n_trials, nearest->label, nearest->bytes, nearest->latency_us,
-                    nearest->drop, nearest->drop_error);
+                    nearest->drop, nearest->wide_error);
 }
 
 static int check(const struct search_options *o, struct diag *diag) {

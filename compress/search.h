@@ -25,7 +25,7 @@ struct graph;
 struct search_options {
     enum metric metric;
     double max_drop;       /* relative to the float network, as evaluation_drop(); NAN: none */
-    double margin;         /* standard errors of the drop that have to fit in too; 0: none */
+    double margin;         /* standard errors of the drop that have to fit in too, lab.h; 0: none */
     size_t max_bytes;      /* 0: none */
     double max_latency_us; /* 0: none */
     bool fastest;          /* look for the least latency, not for the fewest bytes */

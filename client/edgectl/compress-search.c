@@ -15,8 +15,8 @@
 #include "compress/report.h"
 #include "compress/search.h"
 
-/* The best of many networks on one sample of data is better there than elsewhere: a drop counts as one standard error
- * more than was measured. */
+/* The best of many networks on one sample of data is better there than elsewhere: over validation and labelled
+ * calibration data together a drop counts as one standard error more than was measured. */
 #define MARGIN 1.0
 
 struct bar {

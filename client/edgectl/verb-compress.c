@@ -200,8 +200,7 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
         {"calibrate", 0, ARGS_STRING, &c.calibrate, 0, 0, "DIR",
          "folder with an x.npy: inputs that passes may look at"},
         {"max-drop", 0, ARGS_NUMBER, &c.budget.max_drop, 0, 100, "POINTS",
-         "search for the smallest file that costs at most this on the validation data, one "
-         "standard error included"},
+         "search for the smallest file that costs at most this on the validation data"},
         {"max-bytes", 0, ARGS_COUNT, &c.budget.max_bytes, 1, UINT32_MAX, "N",
          "a budget for the file"},
         {"max-latency", 0, ARGS_NUMBER, &c.budget.max_latency_us, 0, 1000000000, "US",
