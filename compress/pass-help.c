@@ -51,12 +51,12 @@ const char *pass_help_values(const struct pass_field *field, char *ret) {
 const char *pass_help_default(const struct pass_field *field, char *ret) {
     if (isnan(field->value))
         snprintf(ret, PASS_HELP_MAX, "required");
+    else if (field->kind == FIELD_TEXT || field->value < field->min)
+        snprintf(ret, PASS_HELP_MAX, "none");
     else if (field->kind == FIELD_CHOICE)
         snprintf(ret, PASS_HELP_MAX, "%s", field->choices[(int)field->value] ?: "none");
     else if (field->kind == FIELD_FLAG)
         snprintf(ret, PASS_HELP_MAX, "%s", field->value != 0 ? "true" : "false");
-    else if (field->kind == FIELD_TEXT || field->value < field->min)
-        snprintf(ret, PASS_HELP_MAX, "none");
     else
         snprintf(ret, PASS_HELP_MAX, "%.10g", field->value);
     return ret;

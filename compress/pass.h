@@ -26,7 +26,8 @@ struct pass_field {
     enum field_kind kind;
     size_t offset; /* in the pass's options */
     double min, max;
-    double value;               /* where the recipe says nothing; NAN: it has to */
+    double
+        value; /* where the recipe says nothing; NAN: it has to; below min: none, the pass sees it */
     const char *const *choices; /* NULL-terminated */
     const char *help;
 };
