@@ -51,9 +51,6 @@ static const char *groups_refuses(const struct kern_conv *p) {
         return "grouped";
     if (p->out_h == 0 || p->out_w == 0 || p->out_c == 0 || p->in_c == 0)
         return "empty";
-    if ((size_t)p->scale_group != im2col_depth(p) && p->scale_group % GROUPS_STEP(p->weight_bits))
-        return p->weight_bits == 4 ? "groups that are no multiple of 8"
-                                   : "groups that are no multiple of 4";
     return NULL;
 }
 
@@ -303,19 +300,34 @@ static void groups_add_fours(const int8_t *x, size_t n, int32_t *ret) {
         vec_store(ret + i / 4, vec_dot_bytes(vec_set1(0), ones, vec_load(x + i)));
 }
 
-/* What the products of a group have too much because weights are stored with an offset, taken back. */
+static int32_t groups_sum(const int32_t *fours, size_t n) {
+    int32_t sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += fours[k];
+    return sum;
+}
+
+static int32_t groups_sum_bytes(const int8_t *x, size_t n) {
+    int32_t sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += x[k];
+    return sum;
+}
+
+/* What the products of a group have too much because weights are stored with an offset, taken back. Fours are a group's
+ * own where its size is a multiple of four, or it is the only one. */
 static void groups_set_offsets(const struct groups_shape *s, const int8_t *x, size_t n,
                                int32_t *fours, int32_t *ret_offsets) {
-    const size_t length = s->group / 4, rest = s->group % 4; /* a rest where there is one group */
+    const size_t length = s->group / 4, rest = s->group % 4;
+    const bool own = rest == 0 || s->groups == 1;
     for (size_t i = 0; i < n; i++, x += s->depth) {
-        groups_add_fours(x, s->depth, fours);
-        const int32_t *at = fours;
-        for (size_t g = 0; g < s->groups; g++, at += length) {
-            int32_t sum = 0;
-            for (size_t k = 0; k < length; k++)
-                sum += at[k];
-            for (size_t k = s->depth - rest; k < s->depth; k++)
-                sum += x[k];
+        if (own)
+            groups_add_fours(x, s->depth, fours);
+        for (size_t g = 0; g < s->groups; g++) {
+            const int8_t *group = x + g * s->group;
+            const int32_t sum = own ? groups_sum(fours + g * length, length) +
+                                          groups_sum_bytes(group + length * 4, rest)
+                                    : groups_sum_bytes(group, s->group);
             *ret_offsets++ = -GROUPS_OFFSET(s->bits) * sum;
         }
     }
