@@ -482,6 +482,74 @@ START_TEST(test_int8_filters_under_float) {
 }
 END_TEST
 
+/* A pointwise convolution of 64 channels by weights of 4 bits; those of a channel are the same for any `out_c`. */
+static struct image *pointwise_int4(enum tier tier, int32_t positions, int32_t out_c,
+                                    uint32_t group, uint8_t *weights, float *scales) {
+    struct random random = {.state = 7};
+    teardown();
+    setup();
+    for (int32_t i = 0; i < out_c * 32; i++)
+        weights[i] = (uint8_t)random_below(&random, 256);
+    const uint32_t n_scales = (uint32_t)out_c * (group ? 64 / group : 1);
+    for (uint32_t i = 0; i < n_scales; i++)
+        scales[i] = 0.01F * (float)(1 + i % 5);
+    int32_t x = tensor("x", (int32_t[]){1, 1, positions, 64}, 0, 0, NULL);
+    int32_t w = hybrid_weights(DTYPE_INT4, (int32_t[]){out_c, 1, 1, 64}, weights, scales, n_scales,
+                               group, 0);
+    int32_t y = tensor("y", (int32_t[]){1, 1, positions, out_c}, 0, 0, NULL);
+    struct op o = {
+        .kind = OP_CONV_2D, .n_inputs = 3, .n_outputs = 1, .conv = {1, 1, 1, 1, 0, 0, 0, 0}};
+    ck_assert_int_eq(graph_add_op(graph, &o, (int32_t[]){x, w, GRAPH_NONE}, &y), 0);
+    io(&x, 1, &y, 1);
+    struct diag diag = {""};
+    struct image *image = NULL;
+    ck_assert_msg(graph_check(graph, &diag) == 0, "%s", diag.text);
+    ck_assert_msg(image_build(graph, tier, &image, &diag) == 0, "%s", diag.text);
+    return image;
+}
+
+/* Few weights are widened for 8 positions and more, at every tier: those with scales in groups to float, others to int8. On
+ * either side of the limits results agree within what the quantization of x, at most half a step, can change. */
+START_TEST(test_few_int4_weights_are_widened) {
+    static const struct {
+        int32_t positions, out_c;
+        bool wide;
+    } cases[] = {{8, 64, false}, {7, 63, false}, {8, 63, true}};
+    const enum tier tier = _i % 2 ? tier_best() : TIER_C;
+    const uint32_t group = _i / 2 ? 16 : 0;
+    static float in[8 * 64], want[8 * 64], out[8 * 64];
+    uint8_t weights[64 * 32];
+    float scales[64 * 4];
+    struct random random = {.state = 11};
+    for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+        in[i] = (float)(random_unit(&random) * 2 - 1);
+    in[0] = 1; /* the largest, for 7 positions as for 8 */
+    for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+        const size_t out_c = (size_t)cases[k].out_c;
+        _cleanup_(image_unrefp) struct image *image =
+            pointwise_int4(tier, cases[k].positions, cases[k].out_c, group, weights, scales);
+        const struct layer_info layer = image_layer(image, 0);
+        const char *made = group ? "weights made float" : "weights made int8";
+        ck_assert_msg(!!strstr(layer.why, made) == cases[k].wide, "%zu: %s", k, layer.why);
+        ck_assert_msg(!!strstr(layer.kernel, "conv_f32") == (cases[k].wide && group), "%zu: %s", k,
+                      layer.kernel);
+        run(image, NULL, 1, in, k ? out : want);
+        for (size_t c = 0; k && c < out_c; c++) {
+            float bound = 1e-4F;
+            for (size_t i = 0; i < 64; i++) {
+                const int v = (weights[c * 32 + i / 2] >> i % 2 * 4 & 15) ^ 8;
+                const float scale = scales[group ? c * 4 + i / group : c];
+                bound += cases[k].wide && group ? fabsf(scale * (float)(v - 8)) * 0.5F / 127 : 0;
+            }
+            for (size_t i = 0; i < (size_t)cases[k].positions; i++)
+                ck_assert_msg(fabsf(out[i * out_c + c] - want[i * 64 + c]) <= bound,
+                              "%zu, position %zu, channel %zu: %g, not %g within %g", k, i, c,
+                              (double)out[i * out_c + c], (double)want[i * 64 + c], (double)bound);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_stop) {
     _cleanup_(image_unrefp) struct image *image = delay_network(false);
     bool stop = true;
@@ -592,6 +660,7 @@ int main(void) {
     tcase_add_test(tc, test_pad_of_an_old_state);
     tcase_add_test(tc, test_int4_product);
     tcase_add_loop_test(tc, test_int8_filters_under_float, 0, 2);
+    tcase_add_loop_test(tc, test_few_int4_weights_are_widened, 0, 4);
     tcase_add_test(tc, test_stop);
     tcase_add_test(tc, test_pixels_frontend);
     tcase_add_test(tc, test_port_conversions);
