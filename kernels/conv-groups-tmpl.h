@@ -133,7 +133,7 @@ static struct groups_scratch groups_scratch_parts(const struct kern_conv *p,
     at.scales = at.windows + (s->is_input ? 0 : pack_room(s->band * s->depth));
     at.fours = at.scales + pack_room(items * sizeof(float));
     at.offsets = at.end = at.fours;
-    if (GROUPS_OFFSET(s->bits)) {
+    if (GROUPS_OFFSET(s->bits) != 0) {
         at.offsets += round_up(s->depth, VEC_BYTES);
         at.end = pack_room(at.offsets + s->band * s->groups * sizeof(int32_t));
     }
@@ -188,7 +188,7 @@ groups_sums(const struct groups_tile *t, const int8_t *const *x, size_t g, const
 #pragma GCC unroll 8
     for (unsigned i = 0; i < rows; i++) {
         const size_t row = MIN(i, t->windows - 1);
-        const vec start = vec_set1(GROUPS_OFFSET(bits) ? t->offsets[row * t->s->groups + g] : 0);
+        const vec start = vec_set1(GROUPS_OFFSET(bits) != 0 ? t->offsets[row * t->s->groups + g] : 0);
 #pragma GCC unroll 2
         for (unsigned v = 0; v < vectors; v++) {
             ret[i][v] = start;
@@ -355,7 +355,7 @@ static void groups_run(const struct kern_conv *p, const void *packed, const void
             .scale_step = p->scale_pixels,
             .y = (float *)y + pixel * s.out_c,
         };
-        if (GROUPS_OFFSET(s.bits))
+        if (GROUPS_OFFSET(s.bits) != 0)
             groups_set_offsets(&s, t.x, n, (void *)(q + at.fours), offsets);
         groups_band(&t, packed, n);
     }
