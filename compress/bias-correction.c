@@ -92,6 +92,16 @@ static int add_to_bias(struct graph *graph, const struct layer *layer, const dou
     return 0;
 }
 
+static int check_shift(const struct layer *layer, const double *shift, struct diag *diag) {
+    for (uint32_t c = 0; c < layer->out; c++)
+        if (!isfinite(shift[c]))
+            return diag_set(diag, COMPRESS_E_INVALID,
+                            "bias_correction: the mean of output %u of %s is infinite: are there "
+                            "extreme values in the calibration data?",
+                            c, layer->name);
+    return 0;
+}
+
 static int correct_layer(struct pass_context *context, struct layer *layer, uint32_t n_samples,
                          const double *means) {
     struct layers one = {.items = layer, .n = 1};
@@ -102,6 +112,8 @@ static int correct_layer(struct pass_context *context, struct layer *layer, uint
     int r = moments_collect(context, &one, few(n_samples), 0, &moments);
     for (uint32_t c = 0; c < layer->out && r == 0; c++)
         shift[c] = means[c] - mean_of(layer_weights(context->graph, layer), layer, &moments[0], c);
+    if (r == 0)
+        r = check_shift(layer, shift, context->diag);
     if (r == 0)
         r = add_to_bias(context->graph, layer, shift);
     moments_free(moments, 1);

@@ -6,6 +6,7 @@
 #include "compress/dataset.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,25 @@ static bool has_labels(const char *folder) {
            access(path, F_OK) == 0;
 }
 
+static bool is_finite(const struct npy *a, size_t i) {
+    return a->dtype == DTYPE_FP32 ? isfinite(((const float *)a->data)[i])
+                                  : isfinite(((const double *)a->data)[i]);
+}
+
+/* Here, where data comes in, so that neither passes nor metrics have to expect anything else. */
+static int check_finite(const struct npy *a, const char *folder, const char *name,
+                        struct diag *diag) {
+    const size_t per_sample = a->n_dims ? a->n / a->dims[0] : a->n;
+    if (a->dtype != DTYPE_FP32 && a->dtype != DTYPE_FP64)
+        return 0;
+    for (size_t i = 0; i < a->n; i++)
+        if (!is_finite(a, i))
+            return diag_set(diag, COMPRESS_E_INVALID,
+                            "%s/%s: value %zu of sample %zu is not a finite number", folder, name,
+                            i % per_sample, i / per_sample);
+    return 0;
+}
+
 int dataset_open(const char *path, struct dataset *ret_dataset, struct diag *diag) {
     struct dataset d = {.path = path};
     int r = read_array(path, "x.npy", &d.x, diag);
@@ -46,6 +66,10 @@ int dataset_open(const char *path, struct dataset *ret_dataset, struct diag *dia
     d.has_y = has_labels(path);
     if (d.has_y)
         r = read_array(path, "y.npy", &d.y, diag);
+    if (r == 0)
+        r = check_finite(&d.x, path, "x.npy", diag);
+    if (r == 0 && d.has_y)
+        r = check_finite(&d.y, path, "y.npy", diag);
     if (r) {
         dataset_deinit(&d);
         return r;

@@ -26,7 +26,7 @@ struct dataset {
     size_t per_sample; /* values of x */
 };
 
-/* Both files; y may be missing. 0, a negative errno, COMPRESS_E_INVALID. */
+/* Both files; y may be missing. Real values are finite: others are an error. 0, a negative errno, COMPRESS_E_INVALID. */
 _nodiscard_ int dataset_open(const char *path, struct dataset *ret_dataset, struct diag *diag);
 void dataset_deinit(struct dataset *dataset);
 /* Whether its samples are the values of the network's only input; `what` ("--calibrate") names it in the error. 0 or

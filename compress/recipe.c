@@ -301,20 +301,48 @@ void recipe_freep(struct recipe **recipe) {
 
 /* ---- running ---- */
 
-/* No pass has to expect weights that are no numbers. */
-static int check_finite(const struct graph *graph, struct diag *diag) {
+/* Finds a weight that is no number: tensor and value. */
+static bool find_not_finite(const struct graph *graph, const struct tensor **ret_tensor,
+                            size_t *ret_value) {
     for (uint32_t i = 0; i < graph->n_tensors; i++) {
         const struct tensor *t = &graph->tensors[i];
         const float *values = t->data;
-        if (t->kind != TENSOR_CONST || t->dtype != DTYPE_FP32)
-            continue;
-        for (size_t k = 0; k < tensor_elements(t); k++)
-            if (!isfinite(values[k]))
-                return diag_set(diag, COMPRESS_E_INVALID,
-                                "the network: value %zu of %s is not a finite number", k,
-                                t->name ? t->name : "a constant without a name");
+        size_t n = t->kind == TENSOR_CONST && t->dtype == DTYPE_FP32 ? tensor_elements(t) : 0;
+        for (size_t k = 0; k < n; k++) {
+            if (isfinite(values[k]))
+                continue;
+            *ret_tensor = t;
+            *ret_value = k;
+            return true;
+        }
     }
-    return 0;
+    return false;
+}
+
+static const char *name_of(const struct tensor *t) {
+    return t->name ? t->name : "a constant without a name";
+}
+
+/* No pass has to expect weights that are no numbers. */
+static int check_network(const struct graph *graph, struct diag *diag) {
+    const struct tensor *t;
+    size_t k;
+    if (!find_not_finite(graph, &t, &k))
+        return 0;
+    return diag_set(diag, COMPRESS_E_INVALID, "the network: value %zu of %s is not a finite number",
+                    k, name_of(t));
+}
+
+/* Finite values can still be so large that a pass computes beyond the largest number. */
+static int check_made(const struct graph *graph, struct diag *diag) {
+    const struct tensor *t;
+    size_t k;
+    if (!find_not_finite(graph, &t, &k))
+        return 0;
+    return diag_set(
+        diag, COMPRESS_E_INVALID,
+        "the pass made value %zu of %s infinite: are there extreme values in the calibration data?",
+        k, name_of(t));
 }
 
 static int run_step(const struct recipe *recipe, size_t i, struct pass_context *context) {
@@ -324,6 +352,8 @@ static int run_step(const struct recipe *recipe, size_t i, struct pass_context *
     int r = step->pass->run(context, step->options);
     if (r == 0)
         r = graph_sweep(context->graph);
+    if (r == 0)
+        r = check_made(context->graph, context->diag);
     if (r == 0 && graph_check(context->graph, context->diag))
         r = err_origin(-ENOTRECOVERABLE);
     return r > 0 ? diag_prefix(context->diag, r, "steps[%zu]", i) : r;
@@ -336,7 +366,7 @@ int recipe_run(const struct recipe *recipe, struct graph **graph, const struct d
     struct layers layers;
     int r = layers_find(context.graph, &layers);
     if (r == 0)
-        r = check_finite(context.graph, diag);
+        r = check_network(context.graph, diag);
     for (size_t i = 0; i < recipe->n && r == 0; i++) {
         r = run_step(recipe, i, &context);
         if (r == 0 && each)

@@ -57,14 +57,19 @@ static int keep_name(struct compress *c) {
     return naming_set_name(c->graph, name, c->output, &c->diag);
 }
 
+/* `option` names the folder in errors; one that is not given stays empty. */
+static int open_folder(const char *option, const char *path, struct dataset *data,
+                       struct diag *diag) {
+    int r = path ? dataset_open(path, data, diag) : 0;
+    return r > 0 ? diag_prefix(diag, r, "--%s", option) : r;
+}
+
 static int open_data(struct compress *c) {
-    int r = 0;
-    if (c->calibrate)
-        r = dataset_open(c->calibrate, &c->calibration_data, &c->diag);
-    if (!r && c->eval)
-        r = dataset_open(c->eval, &c->eval_data, &c->diag);
-    if (!r && c->test)
-        r = dataset_open(c->test, &c->test_data, &c->diag);
+    int r = open_folder("calibrate", c->calibrate, &c->calibration_data, &c->diag);
+    if (r == 0)
+        r = open_folder("eval", c->eval, &c->eval_data, &c->diag);
+    if (r == 0)
+        r = open_folder("test", c->test, &c->test_data, &c->diag);
     return r;
 }
 

@@ -167,6 +167,36 @@ START_TEST(test_weights_that_are_no_numbers) {
 }
 END_TEST
 
+/* Data that dataset_open() lets through: sums of it go beyond the largest number, in the layer or in its bias. */
+static const struct {
+    const char *text, *says;
+} extremes[] = {
+    {STEP("quantize-weights", "\"bits\":4,\"bias_correction\":true"),
+     "steps[0]: bias_correction: the mean of output "},
+    {STEP("quantize-weights", "\"bits\":4,\"bias_correction\":true,\"layers\":[\"dense1\"]"),
+     "steps[0]: the pass made value "},
+};
+
+START_TEST(test_extreme_data) {
+    struct diag diag = {0};
+    struct net net = two_layers();
+    struct layers layers;
+    struct dataset data = net_data(net.g, 4, 5);
+    ck_assert_int_eq(layers_find(net.g, &layers), 0);
+    float *w = layer_edit_weights(net.g, &layers.items[0]);
+    for (unsigned i = 0; i < 30; i++)
+        w[i] *= 1000;
+    for (size_t i = 0; i < data.x.n; i++)
+        ((float *)data.x.owned)[i] = 3e38F;
+    ck_assert_int_eq(run(extremes[_i].text, &net.g, &data, &diag), COMPRESS_E_INVALID);
+    ck_assert_msg(strstr(diag.text, extremes[_i].says) != NULL &&
+                      strstr(diag.text, "extreme values in the calibration data?") != NULL,
+                  "%s", diag.text);
+    free(data.x.owned);
+    graph_free(net.g);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("recipe");
     TCase *tcase = tcase_create("recipe");
@@ -175,6 +205,7 @@ int main(void) {
     tcase_add_test(tcase, test_empty);
     tcase_add_loop_test(tcase, test_misfits, 0, (int)ARRAY_SIZE(misfits));
     tcase_add_loop_test(tcase, test_weights_that_are_no_numbers, 0, (int)ARRAY_SIZE(unusable));
+    tcase_add_loop_test(tcase, test_extreme_data, 0, (int)ARRAY_SIZE(extremes));
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
