@@ -20,7 +20,7 @@
 
 #define MIN_FRACTION (-16)
 #define MAX_FRACTION 32
-#define CHOSEN 99   /* of `fraction`: not given */
+#define CHOSEN (MIN_FRACTION - 1) /* of `fraction`: not given */
 #define FRACTIONS 6 /* finer formats than the one without overflow that `mse` looks at */
 #define MAX_INT8 8
 
@@ -41,9 +41,9 @@ static const struct pass_field fields[] = {
      "of a weight, sign included"},
     {"scope_of_format", FIELD_CHOICE, offsetof(struct fixed_options, format), 0, 0, FORMAT_NETWORK,
      formats, "where all weights have the same number of fraction bits: network, layer"},
-    {"fraction", FIELD_NUMBER, offsetof(struct fixed_options, fraction), MIN_FRACTION, CHOSEN,
+    {"fraction", FIELD_NUMBER, offsetof(struct fixed_options, fraction), MIN_FRACTION, MAX_FRACTION,
      CHOSEN, NULL,
-     "fraction bits, a whole number up to 32: weights are multiples of 2^-fraction; 99: chosen by "
+     "fraction bits, a whole number: weights are multiples of 2^-fraction; without it, chosen by "
      "`weights`: max (as many as no weight overflows with), mse"},
     {"activations", FIELD_COUNT, offsetof(struct fixed_options, activations), 0, MAX_INT8, 0, NULL,
      "bits of an activation, the network then computes in int8 (bits may be 8 at most); 0: "
@@ -54,9 +54,8 @@ static const struct pass_field fields[] = {
 
 static int check(const void *arg, struct diag *diag) {
     const struct fixed_options *o = arg;
-    if (o->fraction != CHOSEN && (o->fraction != floor(o->fraction) || o->fraction > MAX_FRACTION))
-        return diag_set(diag, COMPRESS_E_INVALID, "fraction: must be a whole number up to %d",
-                        MAX_FRACTION);
+    if (o->fraction != floor(o->fraction))
+        return diag_set(diag, COMPRESS_E_INVALID, "fraction: must be a whole number");
     if (o->activations == 1)
         return diag_set(diag, COMPRESS_E_INVALID, "activations: must be 0 or from 2 to 8");
     if (o->activations && o->bits > MAX_INT8)
