@@ -63,6 +63,14 @@ int masked_multiply(const struct masked *m, const double *weights, double *ret, 
     return r;
 }
 
+int masked_error(int r, struct diag *diag) {
+    if (r <= 0)
+        return r;
+    return diag_set(diag, r,
+                    "damping: the inputs of a layer say too little about its weights: take more "
+                    "samples, or more damping");
+}
+
 struct room {
     uint32_t *inputs;
     double *h;     /* [depth][depth] */
@@ -94,7 +102,7 @@ static int solve_alike(const struct masked *m, uint32_t c, uint32_t n_alike, dou
         for (uint32_t k = 0; k < n; k++)
             room->b[(size_t)i * n + k] = residual[(size_t)(c + i) * m->depth + room->inputs[k]];
     masked_submatrix(m, c, room->inputs, n, room->h);
-    int r = linalg_solve(n, room->h, damping, n_alike, room->b, room->x, diag);
+    int r = masked_error(linalg_solve(n, room->h, damping, n_alike, room->b, room->x, diag), diag);
     for (uint32_t i = 0; i < n_alike && r == 0; i++)
         for (uint32_t k = 0; k < n; k++)
             w[(size_t)(c + i) * m->depth + room->inputs[k]] += room->x[(size_t)i * n + k];

@@ -37,6 +37,9 @@ uint32_t masked_kept(const struct masked *m, uint32_t c, uint32_t *ret_inputs);
 void masked_submatrix(const struct masked *m, uint32_t c, const uint32_t *inputs, uint32_t n,
                       double *ret_h);
 
+/* A failure of linalg_solve() or linalg_invert() as one of the option `damping`, which a user can do something about. */
+int masked_error(int r, struct diag *diag);
+
 /* ret [out][depth]: weights [out][depth] times their inputs' matrices. COMPRESS_E_INVALID. */
 _nodiscard_ int masked_multiply(const struct masked *m, const double *weights, double *ret,
                                 struct diag *diag);

@@ -112,6 +112,9 @@ int pass_layers(struct pass_context *context, const struct pass_scope *scope,
             !matches(&scope->except, l->name) && (!can || can(context->graph, l)))
             chosen.items[chosen.n++] = *l;
     }
+    if (!chosen.n && scope->except.n)
+        return diag_set(context->diag, COMPRESS_E_INVALID, "except: leaves no layer that is %s",
+                        what);
     if (!chosen.n)
         return diag_set(context->diag, COMPRESS_E_INVALID, "layers: none of them is %s", what);
     *ret_layers = chosen;

@@ -86,7 +86,7 @@ static int reader_init(struct reader *r, const struct channels *channels, const 
         for (uint32_t k = 0; k < l->depth; k++)
             r->units[k] = channels_input(channels, l, k);
         scale_outputs(r, h);
-        err = linalg_invert(depth, h, damping, r->inverse, diag);
+        err = masked_error(linalg_invert(depth, h, damping, r->inverse, diag), diag);
     }
     free(h);
     return err;

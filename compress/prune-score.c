@@ -114,7 +114,7 @@ static int score_alike(struct prune_layer *p, const struct prune_pattern *patter
     if (row.n == 0)
         return 0;
     masked_submatrix(&p->m, c, inputs, row.n, h);
-    int r = linalg_invert(row.n, h, damping, inverse, diag);
+    int r = masked_error(linalg_invert(row.n, h, damping, inverse, diag), diag);
     for (uint32_t i = c; i < c + n_alike && r == 0; i++) {
         row.w = p->w + (size_t)i * p->layer.depth;
         add_saliencies(p, pattern, i, &row);

@@ -441,6 +441,21 @@ START_TEST(test_refusals) {
 }
 END_TEST
 
+/* What has no solution is the damping's fault, by name. */
+START_TEST(test_no_solution) {
+    double h[] = {INFINITY, 0, 0, 1}, residual[] = {1, 1}, w[] = {0, 0};
+    uint8_t kept[] = {1, 1};
+    struct masked m = {.out = 1, .depth = 2, .groups = 1, .h = h, .kept = kept};
+    struct diag diag = {.text = ""};
+    if (linalg_ready(&diag))
+        return;
+    ck_assert_int_eq(masked_solve(&m, 0, residual, w, &diag), COMPRESS_E_INVALID);
+    ck_assert_msg(strncmp(diag.text, "damping: ", 9) == 0 &&
+                      strstr(diag.text, "more samples, or more damping") != NULL,
+                  "%s", diag.text);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prune");
     TCase *tc = tcase_create("prune");
@@ -455,6 +470,7 @@ int main(void) {
     tcase_add_loop_test(tc, test_pass, 0, 5);
     tcase_add_test(tc, test_reconstruct);
     tcase_add_loop_test(tc, test_refusals, 0, 13);
+    tcase_add_test(tc, test_no_solution);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

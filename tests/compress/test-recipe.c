@@ -134,7 +134,7 @@ static const struct {
     {STEP("prune", "\"sparsity\":0.5,\"except\":[\"conv*\"]"),
      "steps[0]: except[0]: no layer is called 'conv*'"},
     {STEP("prune", "\"sparsity\":0.5,\"except\":[\"dense*\"]"),
-     "steps[0]: layers: none of them is"},
+     "steps[0]: except: leaves no layer that is"},
     {STEP("quantize", "\"samples\":1"), "steps[0]: needs calibration data: --calibrate DIR"},
     {STEP("quantize-weights",
           "\"bits\":8,\"granularity\":\"group\",\"group\":4,\"layers\":[\"dense1\"]"),
