@@ -43,3 +43,9 @@ static inline _nodiscard_ bool size_align(size_t a, size_t to, size_t *ret) {
 static inline bool range_within(uint64_t offset, uint64_t size, uint64_t limit) {
     return offset <= limit && size <= limit - offset;
 }
+
+/* For qsort(): ascending. */
+static inline int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}

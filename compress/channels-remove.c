@@ -30,13 +30,9 @@ static uint32_t stays(const struct channels *c, const bool *removed, int32_t ten
     return count;
 }
 
-static uint32_t last_dim(const struct tensor *t) {
-    return t->n_dims ? (uint32_t)t->dims[t->n_dims - 1] : 1;
-}
-
 static uint64_t scaled(const struct channels *c, const bool *removed, int32_t tensor,
                        uint64_t value) {
-    uint32_t n = last_dim(&c->graph->tensors[tensor]);
+    uint32_t n = channels_of(&c->graph->tensors[tensor]);
     return value * stays(c, removed, tensor, n, NULL) / n;
 }
 
@@ -105,7 +101,7 @@ static int cut_copy(struct graph *graph, uint32_t at, unsigned i, const uint32_t
                     uint32_t n_kept) {
     int32_t old = graph->ops[at].inputs[i], copy;
     struct tensor t = graph->tensors[old];
-    if (n_kept == last_dim(&t))
+    if (n_kept == channels_of(&t))
         return 0;
     int r = graph_add_tensor(graph, &t, &copy);
     if (r)
@@ -126,8 +122,8 @@ static int cut_layer(struct cutter *t, uint32_t at) {
     struct graph *graph = t->c->graph;
     const struct op *op = &graph->ops[at];
     const struct tensor *w = &graph->tensors[op->inputs[1]];
-    const uint32_t out = last_dim(&graph->tensors[op->outputs[0]]);
-    const uint32_t in = last_dim(&graph->tensors[op->inputs[0]]);
+    const uint32_t out = channels_of(&graph->tensors[op->outputs[0]]);
+    const uint32_t in = channels_of(&graph->tensors[op->inputs[0]]);
     bool depthwise = op->kind == OP_DEPTHWISE_CONV_2D,
          bias = op->n_inputs > 2 && op->inputs[2] >= 0;
     uint32_t n = stays(t->c, t->removed, op->outputs[0], out, t->kept);
@@ -140,7 +136,7 @@ static int cut_layer(struct cutter *t, uint32_t at) {
     op = &graph->ops[at];
     w = &graph->tensors[op->inputs[1]];
     n = 0;
-    for (uint32_t k = 0; k < last_dim(w); k++)
+    for (uint32_t k = 0; k < channels_of(w); k++)
         if (!is_gone(t->removed, channels_unit(t->c, op->inputs[0], k % in)))
             t->kept[n++] = k;
     return cut_axis(graph, op->inputs[1], w->n_dims - 1, t->kept, n);
@@ -150,11 +146,11 @@ static int cut_layer(struct cutter *t, uint32_t at) {
 static int cut_operands(struct cutter *t, uint32_t at) {
     struct graph *graph = t->c->graph;
     const int32_t y = graph->ops[at].outputs[0];
-    const uint32_t n = last_dim(&graph->tensors[y]);
+    const uint32_t n = channels_of(&graph->tensors[y]);
     int r = 0;
     for (unsigned i = 0; i < 2 && r == 0; i++) {
         const struct tensor *x = &graph->tensors[graph->ops[at].inputs[i]];
-        if (x->kind != TENSOR_CONST || x->n_dims == 0 || last_dim(x) != n || n == 1)
+        if (x->kind != TENSOR_CONST || x->n_dims == 0 || channels_of(x) != n || n == 1)
             continue;
         r = cut_copy(graph, at, i, t->kept, stays(t->c, t->removed, y, n, t->kept));
     }
@@ -178,7 +174,7 @@ static int cut_op(struct cutter *t, uint32_t at) {
     case OP_STRIDED_SLICE:
         if (x->n_dims && op->slice.count[x->n_dims - 1] == x->dims[x->n_dims - 1])
             op->slice.count[x->n_dims - 1] =
-                (int32_t)stays(t->c, t->removed, op->inputs[0], last_dim(x), NULL);
+                (int32_t)stays(t->c, t->removed, op->inputs[0], channels_of(x), NULL);
         return 0;
     default:
         return 0;
@@ -195,7 +191,7 @@ static int cut_all(struct cutter *t) {
         struct tensor *a = &graph->tensors[i];
         if (a->kind != TENSOR_ACTIVATION || a->n_dims == 0)
             continue;
-        a->dims[a->n_dims - 1] = (int32_t)stays(t->c, t->removed, (int32_t)i, last_dim(a), NULL);
+        a->dims[a->n_dims - 1] = (int32_t)stays(t->c, t->removed, (int32_t)i, channels_of(a), NULL);
         a->size = tensor_elements(a) * dtype_size(a->dtype);
     }
     return r;

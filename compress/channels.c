@@ -16,7 +16,7 @@
 
 /* ---- ids ---- */
 
-static uint32_t last_dim(const struct tensor *t) {
+uint32_t channels_of(const struct tensor *t) {
     return t->n_dims ? (uint32_t)t->dims[t->n_dims - 1] : 1;
 }
 
@@ -50,7 +50,7 @@ static bool is_activation(const struct channels *c, int32_t tensor) {
 
 /* All channels of a tensor stay; one that has no ids yet gets those. */
 static void freeze(struct channels *c, int32_t tensor) {
-    for (uint32_t i = 0; is_activation(c, tensor) && i < last_dim(tensor_at(c, tensor)); i++)
+    for (uint32_t i = 0; is_activation(c, tensor) && i < channels_of(tensor_at(c, tensor)); i++)
         unite(c, ids_of(c, tensor)[i], STAYS);
 }
 
@@ -60,13 +60,13 @@ static void freeze_all(struct channels *c, const struct op *op) {
 }
 
 static void set_fresh(struct channels *c, int32_t tensor) {
-    for (uint32_t i = 0; i < last_dim(tensor_at(c, tensor)); i++)
+    for (uint32_t i = 0; i < channels_of(tensor_at(c, tensor)); i++)
         ids_of(c, tensor)[i] = c->n_ids++;
 }
 
 /* The results' ids are STAYS until they are set. */
 static void set_same(struct channels *c, const struct op *op) {
-    uint32_t n = last_dim(tensor_at(c, op->outputs[0]));
+    uint32_t n = channels_of(tensor_at(c, op->outputs[0]));
     memcpy(ids_of(c, op->outputs[0]), ids_of(c, op->inputs[0]), n * sizeof(*c->ids));
 }
 
@@ -96,7 +96,7 @@ static bool free_weights(const struct channels *c, const struct op *op) {
 static void join_layer(struct channels *c, const struct op *op, bool chosen) {
     const struct tensor *x = tensor_at(c, op->inputs[0]), *w = tensor_at(c, op->inputs[1]);
     bool dense = op->kind == OP_FULLY_CONNECTED;
-    bool whole = dense ? w->dims[1] % (int32_t)last_dim(x) == 0 : w->dims[3] == x->dims[3];
+    bool whole = dense ? w->dims[1] % (int32_t)channels_of(x) == 0 : w->dims[3] == x->dims[3];
     if (!free_weights(c, op) || !whole)
         freeze_all(c, op);
     else if (chosen)
@@ -108,19 +108,19 @@ static void join_depthwise(struct channels *c, const struct op *op) {
     uint32_t multiplier = (uint32_t)(y->dims[3] / x->dims[3]);
     if (!free_weights(c, op))
         freeze_all(c, op);
-    for (uint32_t i = 0; i < last_dim(y); i++)
+    for (uint32_t i = 0; i < channels_of(y); i++)
         ids_of(c, op->outputs[0])[i] = ids_of(c, op->inputs[0])[i / multiplier];
 }
 
 /* An operand with one value for all channels cannot lose it. */
 static void join_binary(struct channels *c, const struct op *op) {
-    uint32_t n = last_dim(tensor_at(c, op->outputs[0]));
+    uint32_t n = channels_of(tensor_at(c, op->outputs[0]));
     bool set = false;
     for (unsigned i = 0; i < 2; i++) {
         int32_t x = op->inputs[i];
         if (!is_activation(c, x))
             continue;
-        if (last_dim(tensor_at(c, x)) != n) {
+        if (channels_of(tensor_at(c, x)) != n) {
             freeze(c, x);
             continue;
         }
@@ -140,7 +140,7 @@ static void join_concatenation(struct channels *c, const struct op *op) {
     uint32_t *y = ids_of(c, op->outputs[0]), at = 0;
     bool last = is_last(c, op, op->outputs[0]);
     for (unsigned i = 0; i < op->n_inputs; i++) {
-        uint32_t n = last_dim(tensor_at(c, op->inputs[i]));
+        uint32_t n = channels_of(tensor_at(c, op->inputs[i]));
         bool constant = !is_activation(c, op->inputs[i]);
         const uint32_t *x = constant ? NULL : ids_of(c, op->inputs[i]);
         for (uint32_t k = 0; k < n; k++) {
@@ -157,7 +157,7 @@ static void join_split(struct channels *c, const struct op *op) {
     const uint32_t *x = ids_of(c, op->inputs[0]);
     bool last = is_last(c, op, op->inputs[0]);
     for (unsigned i = 0; i < op->n_outputs; i++) {
-        uint32_t n = last_dim(tensor_at(c, op->outputs[i]));
+        uint32_t n = channels_of(tensor_at(c, op->outputs[i]));
         memcpy(ids_of(c, op->outputs[i]), x, n * sizeof(*x));
         x += last ? n : 0;
     }
@@ -165,7 +165,8 @@ static void join_split(struct channels *c, const struct op *op) {
 
 /* Row-major elements: where the new last axis is a multiple of the old one, channels repeat in it. */
 static void join_reshape(struct channels *c, const struct op *op) {
-    uint32_t n = last_dim(tensor_at(c, op->inputs[0])), m = last_dim(tensor_at(c, op->outputs[0]));
+    uint32_t n = channels_of(tensor_at(c, op->inputs[0])),
+             m = channels_of(tensor_at(c, op->outputs[0]));
     if (m % n)
         freeze_all(c, op);
     for (uint32_t i = 0; i < m && m % n == 0; i++)
@@ -176,7 +177,7 @@ static void join_reshape(struct channels *c, const struct op *op) {
 static bool is_channelwise(const struct channels *c, const struct op *op) {
     const struct tensor *x = tensor_at(c, op->inputs[0]), *y = tensor_at(c, op->outputs[0]);
     int last = x->n_dims - 1;
-    if (last < 0 || last_dim(x) != last_dim(y))
+    if (last < 0 || channels_of(x) != channels_of(y))
         return false;
     switch (op->kind) {
     case OP_AVERAGE_POOL_2D:
@@ -305,7 +306,7 @@ int channels_find(struct graph *graph, const struct layers *scope, struct channe
     c.first = malloc((graph->n_tensors + 1) * sizeof(*c.first));
     for (uint32_t i = 0; c.first && i < graph->n_tensors; i++) {
         c.first[i] = total;
-        total += graph->tensors[i].kind == TENSOR_ACTIVATION ? last_dim(&graph->tensors[i]) : 0;
+        total += graph->tensors[i].kind == TENSOR_ACTIVATION ? channels_of(&graph->tensors[i]) : 0;
     }
     c.ids = calloc(total + 1, sizeof(*c.ids));
     c.parent = malloc((total + 1) * sizeof(*c.parent));
@@ -345,5 +346,5 @@ uint32_t channels_output(const struct channels *channels, const struct layer *la
 
 uint32_t channels_input(const struct channels *channels, const struct layer *layer, uint32_t k) {
     int32_t x = layer_op(channels->graph, layer)->inputs[0];
-    return channels_unit(channels, x, k % last_dim(tensor_at(channels, x)));
+    return channels_unit(channels, x, k % channels_of(tensor_at(channels, x)));
 }

@@ -16,6 +16,7 @@
 #include "compress/layer.h"
 
 struct graph;
+struct tensor;
 
 #define CHANNEL_STAYS UINT32_MAX
 
@@ -38,6 +39,8 @@ _nodiscard_ int channels_find(struct graph *graph, const struct layers *scope,
                               struct channels *ret_channels);
 void channels_deinit(struct channels *channels);
 
+/* How many an activation has: its last dimension, or 1. */
+uint32_t channels_of(const struct tensor *tensor);
 /* The unit of channel i of an activation. */
 uint32_t channels_unit(const struct channels *channels, int32_t tensor, uint32_t i);
 /* Of an output channel of a layer, and of the input that its weights k are multiplied with (not of depthwise layers). */

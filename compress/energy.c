@@ -250,8 +250,9 @@ int energy_measure(struct energy_meter *meter, const struct image *image,
     if (r == 0)
         r = energy_update(meter, now);
     if (r == 0)
-        *ret_energy = (struct energy){.joules_per_run = meter->joules / (double)MAX(runs, 1U),
-                                      .runs = runs,
-                                      .seconds = (double)(now - begin) / 1e9};
+        *ret_energy =
+            (struct energy){.joules_per_run = energy_joules(meter) / (double)MAX(runs, 1U),
+                            .runs = runs,
+                            .seconds = (double)(now - begin) / 1e9};
     return r;
 }

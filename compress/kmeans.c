@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arith.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "compress/kmeans-line.h"
@@ -113,11 +114,6 @@ static void start_density(const struct line *line, uint32_t k, double *centers) 
             i++;
         centers[c] = line->x[i];
     }
-}
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* Each next center is a value drawn with a chance that grows with its squared distance to the nearest so far. */

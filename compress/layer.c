@@ -19,8 +19,10 @@ static bool is_layer(const struct graph *graph, const struct op *op) {
            graph->tensors[op->inputs[1]].kind == TENSOR_CONST;
 }
 
-static const char *kind_word(enum op_kind kind) {
-    return kind == OP_CONV_2D ? "conv" : kind == OP_DEPTHWISE_CONV_2D ? "depthwise" : "dense";
+const char *layer_kind_word(const struct op *op) {
+    return op->kind == OP_CONV_2D             ? "conv"
+           : op->kind == OP_DEPTHWISE_CONV_2D ? "depthwise"
+                                              : "dense";
 }
 
 static bool name_taken(const struct graph *graph, const char *name) {
@@ -34,7 +36,7 @@ static bool name_taken(const struct graph *graph, const char *name) {
 static int give_name(struct graph *graph, const struct op *op, unsigned *count) {
     char name[32];
     do
-        snprintf(name, sizeof(name), "%s%u", kind_word(op->kind), ++*count);
+        snprintf(name, sizeof(name), "%s%u", layer_kind_word(op), ++*count);
     while (name_taken(graph, name));
     struct tensor *w = &graph->tensors[op->inputs[1]];
     w->name = graph_strndup(graph, name, strlen(name));

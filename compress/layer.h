@@ -38,6 +38,8 @@ _nodiscard_ int layers_find(struct graph *graph, struct layers *ret_layers);
 /* NULL for an unknown name. */
 const struct layer *layers_get(const struct layers *layers, const char *name);
 
+/* "conv", "depthwise" or "dense". */
+const char *layer_kind_word(const struct op *op);
 const struct op *layer_op(const struct graph *graph, const struct layer *layer);
 const struct tensor *layer_weights(const struct graph *graph, const struct layer *layer);
 /* NULL where it has none. */

@@ -127,3 +127,8 @@ int pass_need_calibration(const struct pass_context *context) {
     return diag_set(context->diag, COMPRESS_E_INVALID,
                     "needs calibration data: --calibrate DIR with an x.npy");
 }
+
+int pass_check_result(const struct pass_context *context) {
+    int r = graph_check(context->graph, context->diag);
+    return r > 0 ? diag_prefix(context->diag, COMPRESS_E_INVALID, "layers") : r;
+}

@@ -70,3 +70,6 @@ _nodiscard_ int pass_layers(struct pass_context *context, const struct pass_scop
                             const char *what, struct layers *ret_layers);
 /* Calibration data is there, else an error that says who needs it. */
 _nodiscard_ int pass_need_calibration(const struct pass_context *context);
+/* What the model itself refuses, such as scales of a strange network, as an error of the layers. What graph_check()
+ * gives, COMPRESS_E_INVALID for its positive codes. */
+_nodiscard_ int pass_check_result(const struct pass_context *context);

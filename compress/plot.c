@@ -50,7 +50,7 @@ static void binary_ticks(struct axis *axis, unsigned max_ticks) {
         axis->ticks[axis->n_ticks++] = exp2(k);
 }
 
-void axis_log(struct axis *axis, double low, double high, unsigned max_ticks, bool decimal) {
+static void axis_log(struct axis *axis, double low, double high, unsigned max_ticks, bool decimal) {
     *axis = (struct axis){.low = low, .high = high, .log = true};
     if (decimal)
         decimal_ticks(axis, max_ticks);

@@ -20,9 +20,8 @@ struct axis {
 
 /* An axis of [low, high], wider where that is one value, with about `max_ticks` round ticks, below AXIS_MAX_TICKS. */
 void axis_linear(struct axis *axis, double low, double high, unsigned max_ticks);
-/* The same for values above 0; ticks are powers of two, or with `decimal` 1, 2 and 5 times powers of ten. */
-void axis_log(struct axis *axis, double low, double high, unsigned max_ticks, bool decimal);
-/* Logarithmic from a factor of eight on, else from zero on; unless `decimal`, ticks are round in KiB or MiB. */
+/* For values above 0: logarithmic from a factor of eight on, else from zero on. Ticks are round in KiB or MiB, with
+ * `decimal` 1, 2 and 5 times powers of ten. */
 void axis_sizes(struct axis *axis, double low, double high, unsigned max_ticks, bool decimal);
 /* Where a value stands: 0 at the low end, 1 at the high end; not beyond them. */
 double axis_at(const struct axis *axis, double value);

@@ -170,12 +170,6 @@ static int quantize_layers(struct weights_pass *p) {
     return r;
 }
 
-/* What the model itself refuses. */
-static int check_result(struct pass_context *context) {
-    int r = graph_check(context->graph, context->diag);
-    return r > 0 ? diag_prefix(context->diag, COMPRESS_E_INVALID, "layers") : r;
-}
-
 static void summarize(const struct weights_pass *p) {
     const struct weights_options *o = p->options;
     char group[64] = "", other[80] = "", which[64];
@@ -207,7 +201,7 @@ static int run(struct pass_context *context, const void *arg) {
     if (r == 0)
         r = graph_sweep(context->graph);
     if (r == 0)
-        r = check_result(context);
+        r = pass_check_result(context);
     if (r == 0 && means)
         r = bias_correct(context, &p.layers, samples, means);
     if (r == 0)

@@ -167,12 +167,6 @@ static int observe_ranges(struct quantizer *q) {
     return r;
 }
 
-/* What the model itself refuses: scales of a strange network. */
-static int check_result(struct pass_context *context) {
-    int r = graph_check(context->graph, context->diag);
-    return r > 0 ? diag_prefix(context->diag, COMPRESS_E_INVALID, "layers") : r;
-}
-
 /* What has to be known of the float network. */
 static int look_at_float(struct quantizer *q) {
     const struct quantize_options *o = q->options;
@@ -200,7 +194,7 @@ static int make_int8(struct quantizer *q) {
     if (r == 0)
         r = graph_sweep(context->graph);
     if (r == 0)
-        r = check_result(context);
+        r = pass_check_result(context);
     if (r == 0 && q->means)
         r = bias_correct(context, q->layers, q->options->rounding.samples, q->means);
     return r;

@@ -234,17 +234,6 @@ static int add_sqnr(cJSON *json, const struct report_layers *in, const struct la
 
 /* ---- a row ---- */
 
-static const char *kind_word(const struct graph *graph, const struct layer *layer) {
-    switch (layer_op(graph, layer)->kind) {
-    case OP_CONV_2D:
-        return "conv";
-    case OP_DEPTHWISE_CONV_2D:
-        return "depthwise";
-    default:
-        return "dense";
-    }
-}
-
 static void add_sizes(cJSON *json, const struct report_layers *in, const struct layer *layer,
                       const struct container_stored *stored) {
     const struct tensor *t = layer_weights(in->after, layer);
@@ -276,7 +265,7 @@ static int add_row(cJSON *rows, const struct report_layers *in, const struct lay
     cJSON_AddItemToArray(rows, json);
     cJSON_AddStringToObject(json, "name", layer->name);
     cJSON_AddStringToObject(json, "was", was ? was->name : "");
-    cJSON_AddStringToObject(json, "kind", kind_word(in->after, layer));
+    cJSON_AddStringToObject(json, "kind", layer_kind_word(layer_op(in->after, layer)));
     add_sizes(json, in, layer, stored);
     add_kernel(json, in, layer);
     int r = add_histogram(json, "histogram_after", in->after, layer, true);

@@ -12,6 +12,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/arith.h"
 #include "base/error.h"
 #include "compress/complexity.h"
 #include "compress/dataset.h"
@@ -243,11 +244,6 @@ int report_step(void *arg, size_t step, const struct pass_context *context) {
 }
 
 /* ---- the end ---- */
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void add_latency(struct side *side, double *medians, double *p99s) {
     qsort(medians, LATENCY_ROUNDS, sizeof(*medians), compare_doubles);

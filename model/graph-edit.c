@@ -120,30 +120,6 @@ int graph_splice(struct graph *graph, uint32_t at, uint32_t n_removed, const str
     return 0;
 }
 
-static int redirect(struct graph *graph, const int32_t **list, uint32_t n, int32_t from,
-                    int32_t to) {
-    int32_t *copy = copy_io(graph, *list, n);
-    if (!copy)
-        return err_origin(-ENOMEM);
-    for (uint32_t i = 0; i < n; i++)
-        if (copy[i] == from)
-            copy[i] = to;
-    *list = copy;
-    return 0;
-}
-
-int graph_redirect(struct graph *graph, int32_t from, int32_t to, uint32_t first) {
-    for (uint32_t i = first; i < graph->n_ops; i++) {
-        int r = redirect(graph, &graph->ops[i].inputs, graph->ops[i].n_inputs, from, to);
-        if (r)
-            return r;
-    }
-    for (uint32_t i = 0; i < graph->n_outputs && first < graph->n_ops; i++)
-        if (graph->outputs[i] == from)
-            graph->outputs[i] = to;
-    return 0;
-}
-
 /* ---- sweeping ---- */
 
 static bool needed(const struct op *op, const bool *used) {

@@ -26,9 +26,6 @@ void *graph_own_data(struct graph *graph, int32_t tensor);
  */
 _nodiscard_ int graph_splice(struct graph *graph, uint32_t at, uint32_t n_removed,
                              const struct op *ops, uint32_t n);
-/* Every operator from `first` on that reads tensor `from` reads `to` instead; so do the network's outputs, where `first`
- * is not beyond the last operator. -ENOMEM. */
-_nodiscard_ int graph_redirect(struct graph *graph, int32_t from, int32_t to, uint32_t first);
 /* Drops operators whose results nobody needs, and then tensors that nothing names; the others are numbered anew, in
  * their order. -ENOMEM. */
 _nodiscard_ int graph_sweep(struct graph *graph);

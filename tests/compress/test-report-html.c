@@ -183,7 +183,7 @@ START_TEST(test_axes) {
     ck_assert(!axis.log);
     ck_assert_uint_eq(axis.n_ticks, 5); /* 0 to 80 KiB */
     ck_assert_double_eq_tol(axis.ticks[4], 81920, 1e-6);
-    axis_log(&axis, 1, 100, 6, true);
+    axis_sizes(&axis, 1, 100, 6, true);
     ck_assert_double_eq_tol(axis_at(&axis, 10), 0.5, 1e-12);
     ck_assert(axis_at(&axis, 1e9) == 1);
     ck_assert(axis_at(&axis, 0) == 0);

@@ -119,18 +119,6 @@ START_TEST(splice_replaces_operators) {
 }
 END_TEST
 
-START_TEST(redirect_changes_readers) {
-    struct graph *g = chain();
-    ck_assert_int_eq(graph_redirect(g, Y, X, 2), 0);
-    ck_assert_int_eq(g->ops[1].inputs[0], Y);
-    ck_assert_int_eq(g->ops[2].inputs[0], X);
-    ck_assert_int_eq(graph_redirect(g, Z, X, 0), 0);
-    ck_assert_int_eq(g->outputs[0], X);
-    g->outputs[0] = Z; /* shared by the tests */
-    graph_free(g);
-}
-END_TEST
-
 START_TEST(own_data_leaves_the_old_alone) {
     struct graph *g = chain();
     float *mine = graph_own_data(g, C);
@@ -148,7 +136,6 @@ int main(void) {
     tcase_add_test(tc, copies_outlive_the_original);
     tcase_add_test(tc, sweep_drops_what_nobody_needs);
     tcase_add_test(tc, splice_replaces_operators);
-    tcase_add_test(tc, redirect_changes_readers);
     tcase_add_test(tc, own_data_leaves_the_old_alone);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
