@@ -15,6 +15,7 @@
 #include "compress/complexity.h"
 #include "compress/compress.h"
 #include "compress/dataset.h"
+#include "compress/history.h"
 #include "compress/latency.h"
 #include "compress/recipe.h"
 #include "model/graph-edit.h"
@@ -159,7 +160,9 @@ static int measure(struct lab *lab, struct subject *s, struct trial *t, struct d
         return r;
     t->score = s->evaluation.score;
     t->latency_us = latency.median_us;
-    t->macs = complexity_of(s->graph).effective_macs;
+    struct complexity c = complexity_of(s->graph);
+    t->bits = c.bits;
+    t->macs = c.effective_macs;
     return 0;
 }
 
@@ -203,6 +206,8 @@ static int run_recipe(const struct lab *lab, const struct trial *t, struct graph
     _cleanup_(recipe_freep) struct recipe *recipe = NULL;
     cJSON *json = cJSON_Duplicate(t->recipe, true);
     int r = json ? recipe_from_json(json, &recipe, diag) : err_origin(-ENOMEM);
+    if (r == 0)
+        r = history_set(*graph, recipe, lab->options.input, diag);
     if (r == 0)
         r = recipe_run(recipe, graph, lab->calibration, lab->options.tier, NULL, NULL, diag);
     return r;
@@ -271,6 +276,8 @@ static int run_base(struct lab *lab, struct diag *diag) {
     int r = t ? add_trial(lab, t) : err_origin(-ENOMEM);
     if (r == 0)
         r = graph_copy(lab->graph, &s.graph);
+    if (r == 0)
+        r = run_recipe(lab, t, &s.graph, diag);
     if (r == 0)
         r = measure(lab, &s, t, diag);
     if (r)

@@ -20,7 +20,8 @@ struct recipe;
 
 struct lab_options {
     enum metric metric;
-    uint64_t seed; /* of every recipe */
+    const char *input; /* the file that histories name; NULL: none */
+    uint64_t seed;     /* of every recipe */
     unsigned threads;
     enum tier tier;
     double latency_seconds; /* how long each trial's latency is measured */
@@ -40,7 +41,8 @@ struct trial {
     /* The drop and its standard error over validation data and witnesses together; NAN: not looked at. */
     double wide_drop, wide_error;
     double distortion; /* squared change of the outputs, relative to their variance */
-    size_t bytes;      /* as a file */
+    size_t bytes;      /* as a file, its history included */
+    uint64_t bits;     /* of all weights, uncoded */
     uint64_t macs;     /* effective */
     double latency_us;
     bool accurate, small, fast; /* each of the budgets */

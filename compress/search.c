@@ -366,6 +366,7 @@ static int start(struct search *s, const struct graph *graph, const struct datas
     bool timed = o->fastest || o->max_latency_us > 0;
     const struct lab_options lab = {
         .metric = o->metric,
+        .input = o->input,
         .seed = o->seed,
         .threads = o->threads,
         .tier = o->tier,

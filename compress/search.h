@@ -30,6 +30,7 @@ struct search_options {
     double max_latency_us; /* 0: none */
     bool fastest;          /* look for the least latency, not for the fewest bytes */
     const char *preset;    /* NULL: general */
+    const char *input;     /* the file that the result's history names; NULL: none */
     uint64_t seed;
     uint32_t max_trials; /* 0: SEARCH_MAX_TRIALS */
     double max_seconds;  /* 0: no limit */

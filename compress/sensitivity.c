@@ -34,10 +34,10 @@ static int try_strength(struct lab *lab, const struct curve *curve, double stren
     return lab_try(lab, label, steps, ret_trial, diag);
 }
 
-/* A pass may leave a layer as it is, where the change would gain nothing. */
+/* A pass may leave a layer as it is, where the change would gain nothing. The file's bytes do not tell: the recipe is in
+ * them. */
 static bool has_changed(const struct lab *lab, const struct trial *t) {
-    return t->distortion > 0 || t->bytes != lab->trials[0]->bytes ||
-           t->macs != lab->trials[0]->macs;
+    return t->distortion > 0 || t->bits != lab->trials[0]->bits || t->macs != lab->trials[0]->macs;
 }
 
 static int fill_curve(struct lab *lab, struct curve *curve, double hopeless, sensitivity_fn more,

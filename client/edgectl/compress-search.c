@@ -53,7 +53,7 @@ static void print_choices(const cJSON *choices) {
 }
 
 int compress_search(const struct ctl *ctl, const struct compress_budget *budget,
-                    const struct graph *graph, const struct dataset *calibration,
+                    const struct graph *graph, const char *input, const struct dataset *calibration,
                     const struct dataset *validation, struct report *report,
                     struct recipe **ret_recipe, struct diag *diag) {
     struct bar bar = {0};
@@ -65,6 +65,7 @@ int compress_search(const struct ctl *ctl, const struct compress_budget *budget,
         .max_latency_us = budget->max_latency_us,
         .fastest = budget->fastest,
         .preset = budget->preset,
+        .input = input,
         .seed = budget->seed,
         .tier = ctl->tier,
         .progress = show,

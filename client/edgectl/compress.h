@@ -31,11 +31,13 @@ struct compress_budget {
 /* Prints every pass with its options, as tables or as a document. Exit code. */
 int compress_print_passes(const struct ctl *ctl);
 
-/* Looks for the recipe, and gives the report what was tried and chosen. `calibration` may be NULL. As search_run(). */
+/* Looks for the recipe, and gives the report what was tried and chosen. `input` is the network's file as its history names
+ * it. As search_run(). */
 _nodiscard_ int compress_search(const struct ctl *ctl, const struct compress_budget *budget,
-                                const struct graph *graph, const struct dataset *calibration,
-                                const struct dataset *validation, struct report *report,
-                                struct recipe **ret_recipe, struct diag *diag);
+                                const struct graph *graph, const char *input,
+                                const struct dataset *calibration, const struct dataset *validation,
+                                struct report *report, struct recipe **ret_recipe,
+                                struct diag *diag);
 
 /* One step of a report's document: "2. prune: …". */
 void compress_print_step(const struct cJSON *report, int step);

@@ -18,6 +18,7 @@
 #include "client/edgectl/naming.h"
 #include "compress/dataset.h"
 #include "compress/evaluate.h"
+#include "compress/history.h"
 #include "compress/pass.h"
 #include "compress/recipe.h"
 #include "compress/report-html.h"
@@ -73,10 +74,14 @@ static int open_data(struct compress *c) {
     return r;
 }
 
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static int begin_report(struct compress *c) {
-    const char *slash = strrchr(c->input, '/');
     const struct report_options options = {
-        .input = slash ? slash + 1 : c->input,
+        .input = base_name(c->input),
         .input_bytes = c->from_bytes,
         .metric = c->metric,
         .tier = c->ctl->tier,
@@ -109,36 +114,23 @@ static int each_step(void *arg, size_t step, const struct pass_context *context)
     return r;
 }
 
-/* What became of the network stays in its file. */
-static int set_history(struct compress *c) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddItemToObject(
-        json, "input",
-        cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(report_json(c->report), "input"), true));
-    cJSON_AddNumberToObject(json, "seed", (double)c->recipe->seed);
-    cJSON_AddItemToObject(json, "recipe", cJSON_Duplicate(c->recipe->json, true));
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    if (!text)
-        return err_origin(-ENOMEM);
-    int r = naming_set_text(c->graph, text, &c->graph->history, &c->diag);
-    cJSON_free(text);
-    return r;
-}
-
 static int run(struct compress *c) {
     const struct dataset *calibration = c->calibrate ? &c->calibration_data : NULL;
     int r = 0;
     if (!c->recipe)
-        r = compress_search(c->ctl, &c->budget, c->graph, calibration, &c->eval_data, c->report,
-                            &c->recipe, &c->diag);
+        r = compress_search(c->ctl, &c->budget, c->graph, base_name(c->input), calibration,
+                            &c->eval_data, c->report, &c->recipe, &c->diag);
     if (r)
         return r;
     report_begin(c->report, c->recipe);
+    /* What became of the network stays in its file, and counts in every step's bytes. */
+    r = history_set(c->graph, c->recipe, base_name(c->input), &c->diag);
+    if (r)
+        return r;
     r = recipe_run(c->recipe, &c->graph, calibration, c->ctl->tier, each_step, c, &c->diag);
     if (r > 0 && c->recipe_path)
         diag_prefix(&c->diag, r, "%s", c->recipe_path);
-    return r ? r : set_history(c);
+    return r;
 }
 
 /* Pages come first: a network is not written where they cannot be. */

@@ -12,11 +12,14 @@
 #include <cjson/cJSON.h>
 
 #include "base/random.h"
+#include "compress/complexity.h"
 #include "compress/compress.h"
+#include "compress/history.h"
 #include "compress/lab.h"
 #include "compress/mix.h"
 #include "compress/recipe.h"
 #include "compress/search.h"
+#include "model/graph-edit.h"
 #include "tests/compress/dense.h"
 
 enum { IN = 32, HIDDEN = 64, CLASSES = 4, N = 600 };
@@ -274,6 +277,30 @@ START_TEST(within_bytes) {
 }
 END_TEST
 
+/* What a budget is kept by is the file that is written: with the name of the input and the recipe in it. */
+START_TEST(bytes_of_the_file) {
+    const struct search_options options = {
+        .max_drop = NAN, .max_bytes = 2000, .seed = 3, .input = "noise.tflite", .tier = TIER_C};
+    _cleanup_(recipe_freep) struct recipe *recipe = NULL;
+    struct diag diag = {0};
+    struct graph *graph;
+    cJSON *part, *json;
+    size_t bytes;
+    ck_assert_msg(search_run(&options, network, &data, &data, &part, &json, &diag) == 0, "%s",
+                  diag.text);
+    ck_assert_int_eq(recipe_from_json(json, &recipe, &diag), 0);
+    ck_assert_int_eq(graph_copy(network, &graph), 0);
+    ck_assert_int_eq(history_set(graph, recipe, options.input, &diag), 0);
+    ck_assert_int_eq(recipe_run(recipe, &graph, &data, TIER_C, NULL, NULL, &diag), 0);
+    ck_assert_ptr_nonnull(strstr(graph->history, "\"input\":\"noise.tflite\",\"seed\":3"));
+    ck_assert_int_eq(complexity_file_bytes(graph, &bytes, &diag), 0);
+    ck_assert_uint_le(bytes, options.max_bytes);
+    ck_assert(number(chosen_of(part), "bytes") == (double)bytes);
+    graph_free(graph);
+    cJSON_Delete(part);
+}
+END_TEST
+
 static int refuse(const struct search_options *options, struct diag *diag) {
     cJSON *part, *recipe;
     return search_run(options, network, &data, &data, &part, &recipe, diag);
@@ -313,6 +340,7 @@ int main(void) {
     tcase_add_test(tc, steps_of_a_mix);
     tcase_add_test(tc, near_the_best);
     tcase_add_test(tc, within_bytes);
+    tcase_add_test(tc, bytes_of_the_file);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
