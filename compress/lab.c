@@ -295,8 +295,7 @@ static int run_base(struct lab *lab, struct diag *diag) {
 /* Samples spread over the calibration data, as far as they have what the metric compares with. */
 static int take_witnesses(struct lab *lab) {
     const struct dataset *data = lab->calibration;
-    size_t n =
-        data && data->has_y == lab->validation->has_y ? MIN(data->n, (size_t)MAX_WITNESSES) : 0;
+    size_t n = data->has_y == lab->validation->has_y ? MIN(data->n, (size_t)MAX_WITNESSES) : 0;
     if (!n)
         return 0;
     size_t *samples = malloc(n * sizeof(*samples));
@@ -324,7 +323,7 @@ int lab_init(struct lab *lab, const struct lab_options *options, const struct gr
              struct diag *diag) {
     *lab = (struct lab){.options = *options, .calibration = calibration, .validation = validation};
     int r = dataset_check(validation, graph, "the validation data", diag);
-    if (r == 0 && calibration)
+    if (r == 0)
         r = dataset_check(calibration, graph, "the calibration data", diag);
     if (r == 0)
         r = graph_copy(graph, &lab->graph);

@@ -66,7 +66,7 @@ struct lab {
     size_t n_trials;
 };
 
-/* Evaluates the float network. `calibration` may be NULL. -ENOMEM, COMPRESS_E_INVALID. */
+/* Evaluates the float network. -ENOMEM, COMPRESS_E_INVALID. */
 _nodiscard_ int lab_init(struct lab *lab, const struct lab_options *options,
                          const struct graph *graph, const struct dataset *calibration,
                          const struct dataset *validation, struct diag *diag);

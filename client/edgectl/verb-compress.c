@@ -182,6 +182,9 @@ static int check_task(const struct compress *c) {
     if (budgets && !c->eval)
         return ctl_usage("compress", "--eval DIR is missing: validation data, by which a search "
                                      "chooses");
+    if (budgets && !c->calibrate)
+        return ctl_usage("compress", "--calibrate DIR is missing: a search needs inputs to "
+                                     "calibrate on");
     return CTL_DONE;
 }
 

@@ -93,6 +93,7 @@ static const struct {
     {{"compress", "x"}, "-o OUT.edge is missing"},
     {{"compress", "x", "-o", "y"}, "what to do is missing: --recipe FILE.json, or budgets"},
     {{"compress", "x", "-oy", "--max-drop", "1"}, "--eval DIR is missing"},
+    {{"compress", "x", "-oy", "--max-drop=1", "--eval=z"}, "--calibrate DIR is missing"},
     {{"compress", "x", "-oy", "--max-drop", "-1"}, "'-1' is not a number from 0 to 100"},
     {{"compress", "x", "-oy", "--max-latency", "nan"}, "'nan' is not a number from 0"},
     {{"compress", "x", "-oy", "-rz", "--fastest"}, "do not go with --recipe"},
