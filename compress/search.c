@@ -27,7 +27,7 @@
 #define LATENCY_SECONDS 0.005     /* of a trial where latency is only shown */
 #define FAST_LATENCY_SECONDS 0.05 /* where it decides */
 #define HOPELESS_POINTS 20        /* curves end here where there is no budget for the drop */
-#define SENSITIVITY_SHARE 0.6     /* of all trials; the rest is for mixes */
+#define SENSITIVITY_SHARE 0.6     /* of trials and time; the rest is for mixes */
 #define LAMBDA_STEPS 18
 #define LAMBDA_LOW 1e-2 /* bytes, or nanoseconds, for a relative distortion of 1: everything goes */
 #define LAMBDA_HIGH 1e12
@@ -46,7 +46,6 @@ struct search {
     struct sensitivity sensitivity;
     struct mix_space space;
     uint64_t start_ns;
-    uint32_t max_trials;
 
     const struct trial *best; /* of all trials; NULL: none is feasible */
     struct candidate candidates[MAX_CANDIDATES];
@@ -80,18 +79,22 @@ static bool is_better(const struct search *s, const struct trial *a, const struc
     return a->distortion < b->distortion;
 }
 
-static bool may_go_on(void *arg) {
-    const struct search *s = arg;
+/* Whether less than this share of the trials and of the time is used up. */
+static bool has_left(const struct search *s, double share) {
+    const struct search_options *o = s->options;
     double seconds = (double)(clock_now_ns() - s->start_ns) / 1e9;
-    if (s->options->progress)
-        s->options->progress(s->options->progress_arg, (uint32_t)s->lab.n_trials, s->max_trials);
-    return s->lab.n_trials < s->max_trials &&
-           (!(s->options->max_seconds > 0) || seconds < s->options->max_seconds);
+    if (o->progress)
+        o->progress(o->progress_arg, (uint32_t)s->lab.n_trials, SEARCH_MAX_TRIALS);
+    return (double)s->lab.n_trials < share * SEARCH_MAX_TRIALS &&
+           (!(o->max_seconds > 0) || seconds < share * o->max_seconds);
 }
 
-static bool may_look_on(void *arg) {
-    const struct search *s = arg;
-    return may_go_on(arg) && (double)s->lab.n_trials < SENSITIVITY_SHARE * s->max_trials;
+static bool may_go_on(const struct search *s) {
+    return has_left(s, 1);
+}
+
+static bool may_look_on(void *search) {
+    return has_left(search, SENSITIVITY_SHARE);
 }
 
 /* ---- trials ---- */
@@ -377,7 +380,6 @@ static int start(struct search *s, const struct graph *graph, const struct datas
         .max_latency_us = o->max_latency_us,
     };
     s->start_ns = clock_now_ns();
-    s->max_trials = o->max_trials ? o->max_trials : SEARCH_MAX_TRIALS;
     s->diag = diag;
     s->space = (struct mix_space){
         .lab = &s->lab,

@@ -21,6 +21,7 @@ struct diag;
 struct graph;
 
 #define SEARCH_MAX_TRIALS 800
+#define SEARCH_MAX_SECONDS 604800
 
 struct search_options {
     enum metric metric;
@@ -32,9 +33,8 @@ struct search_options {
     const char *preset;    /* NULL: general */
     const char *input;     /* the file that the result's history names; NULL: none */
     uint64_t seed;
-    uint32_t max_trials; /* 0: SEARCH_MAX_TRIALS */
-    double max_seconds;  /* 0: no limit */
-    unsigned threads;    /* 0: all CPUs */
+    double max_seconds; /* no trial begins after it, but for the float network; 0: no limit */
+    unsigned threads;   /* 0: all CPUs */
     enum tier tier;
     /* Called after each trial; NULL: not. */
     void (*progress)(void *arg, uint32_t trials, uint32_t max_trials);

@@ -25,6 +25,7 @@ struct compress_budget {
     double max_latency_us; /* 0: none */
     const char *preset;    /* or NULL */
     uint32_t seed;
+    double max_seconds; /* of the search; 0: no limit */
     bool fastest;
 };
 

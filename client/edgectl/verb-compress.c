@@ -23,6 +23,7 @@
 #include "compress/recipe.h"
 #include "compress/report-html.h"
 #include "compress/report.h"
+#include "compress/search.h"
 #include "model/container.h"
 #include "model/graph.h"
 #include "model/netfile.h"
@@ -175,10 +176,9 @@ static int check_task(const struct compress *c) {
     if (!c->recipe_path && !budgets)
         return ctl_usage("compress", "what to do is missing: --recipe FILE.json, or budgets for a "
                                      "search (--max-drop, --max-bytes, --max-latency)");
-    if (c->recipe_path && (budgets || b->preset || b->fastest))
-        return ctl_usage("compress",
-                         "budgets, --preset and --fastest are for a search: they do not "
-                         "go with --recipe");
+    if (c->recipe_path && (budgets || b->preset || b->fastest || b->max_seconds > 0))
+        return ctl_usage("compress", "budgets, --preset, --fastest and --max-time are for a "
+                                     "search: they do not go with --recipe");
     if (budgets && !c->eval)
         return ctl_usage("compress", "--eval DIR is missing: validation data, by which a search "
                                      "chooses");
@@ -208,7 +208,9 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
         {"fastest", 0, ARGS_FLAG, &c.budget.fastest, 0, 0, NULL,
          "of what meets the budgets the fastest, not the smallest"},
         {"preset", 0, ARGS_STRING, &c.budget.preset, 0, 0, "NAME",
-         "techniques for a kind of data: image, audio, sensor"},
+         "techniques for a kind of data: general (default), image, audio, sensor"},
+        {"max-time", 0, ARGS_SECONDS, &c.budget.max_seconds, 0, SEARCH_MAX_SECONDS, "SECONDS",
+         "end a search then, with the best so far"},
         {"seed", 0, ARGS_COUNT, &c.budget.seed, 0, UINT32_MAX, "N", "of a search (1)"},
         {"eval", 0, ARGS_STRING, &c.eval, 0, 0, "DIR",
          "folder with x.npy and y.npy: validation data, for the score of each step"},

@@ -96,6 +96,8 @@ static const struct {
     {{"compress", "x", "-oy", "--max-drop=1", "--eval=z"}, "--calibrate DIR is missing"},
     {{"compress", "x", "-oy", "--max-drop", "-1"}, "'-1' is not a number from 0 to 100"},
     {{"compress", "x", "-oy", "--max-latency", "nan"}, "'nan' is not a number from 0"},
+    {{"compress", "x", "-oy", "-rz", "--max-time=1"}, "do not go with --recipe"},
+    {{"compress", "x", "-oy", "--max-time=0"}, "--max-time"},
     {{"compress", "x", "-oy", "-rz", "--fastest"}, "do not go with --recipe"},
     {{"compress", "x", "y"}, "too many arguments"},
     {{"compress", "x", "-o", "y", "--recipe"}, "--recipe needs a value"},

@@ -301,13 +301,28 @@ START_TEST(bytes_of_the_file) {
 }
 END_TEST
 
+/* Where the time is over at once, the float network is all there is. */
+START_TEST(no_time) {
+    const struct search_options options = {
+        .max_drop = 1, .seed = 1, .tier = TIER_C, .max_seconds = 1e-9};
+    struct diag diag = {0};
+    cJSON *part, *recipe;
+    ck_assert_msg(search_run(&options, network, &data, &data, &part, &recipe, &diag) == 0, "%s",
+                  diag.text);
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(part, "points")), 1);
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(recipe, "steps")), 0);
+    cJSON_Delete(part);
+    cJSON_Delete(recipe);
+}
+END_TEST
+
 static int refuse(const struct search_options *options, struct diag *diag) {
     cJSON *part, *recipe;
     return search_run(options, network, &data, &data, &part, &recipe, diag);
 }
 
 START_TEST(refusals) {
-    struct search_options options = {.max_drop = NAN, .seed = 1, .tier = TIER_C, .max_trials = 30};
+    struct search_options options = {.max_drop = NAN, .seed = 1, .tier = TIER_C};
     struct diag diag = {0};
     ck_assert_int_eq(refuse(&options, &diag), COMPRESS_E_INVALID);
     ck_assert_str_eq(diag.text, "no budget is given");
@@ -341,6 +356,7 @@ int main(void) {
     tcase_add_test(tc, near_the_best);
     tcase_add_test(tc, within_bytes);
     tcase_add_test(tc, bytes_of_the_file);
+    tcase_add_test(tc, no_time);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
