@@ -24,8 +24,8 @@ struct compress_budget {
     uint32_t max_bytes;    /* 0: none */
     double max_latency_us; /* 0: none */
     const char *preset;    /* or NULL */
-    uint32_t seed;
-    double max_seconds; /* of the search; 0: no limit */
+    uint32_t seed;         /* 0: none was given, 1 */
+    double max_seconds;    /* of the search; 0: no limit */
     bool fastest;
 };
 

@@ -179,6 +179,9 @@ static int check_task(const struct compress *c) {
     if (c->recipe_path && (budgets || b->preset || b->fastest || b->max_seconds > 0))
         return ctl_usage("compress", "budgets, --preset, --fastest and --max-time are for a "
                                      "search: they do not go with --recipe");
+    if (c->recipe_path && b->seed)
+        return ctl_usage("compress", "--seed is for a search: with --recipe the seed is in the "
+                                     "recipe");
     if (budgets && !c->eval)
         return ctl_usage("compress", "--eval DIR is missing: validation data, by which a search "
                                      "chooses");
@@ -192,7 +195,7 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
     _cleanup_(compress_deinit) struct compress c = {.ctl = ctl};
     _cleanup_(args_list_deinit) struct args_list words = {0};
     bool help_passes = false;
-    c.budget = (struct compress_budget){.max_drop = (double)NAN, .seed = 1};
+    c.budget = (struct compress_budget){.max_drop = (double)NAN};
     const char *metric = "top1";
     const struct args_option options[] = {
         {"output", 'o', ARGS_STRING, &c.output, 0, 0, "OUT.edge", "the file to write"},
@@ -211,7 +214,7 @@ int verb_compress(struct ctl *ctl, int argc, char **argv) {
          "techniques for a kind of data: general (default), image, audio, sensor"},
         {"max-time", 0, ARGS_SECONDS, &c.budget.max_seconds, 0, SEARCH_MAX_SECONDS, "SECONDS",
          "end a search then, with the best so far"},
-        {"seed", 0, ARGS_COUNT, &c.budget.seed, 0, UINT32_MAX, "N", "of a search (1)"},
+        {"seed", 0, ARGS_COUNT, &c.budget.seed, 1, UINT32_MAX, "N", "of a search (1)"},
         {"eval", 0, ARGS_STRING, &c.eval, 0, 0, "DIR",
          "folder with x.npy and y.npy: validation data, for the score of each step"},
         {"test", 0, ARGS_STRING, &c.test, 0, 0, "DIR",

@@ -98,6 +98,7 @@ static const struct {
     {{"compress", "x", "-oy", "--max-latency", "nan"}, "'nan' is not a number from 0"},
     {{"compress", "x", "-oy", "-rz", "--max-time=1"}, "do not go with --recipe"},
     {{"compress", "x", "-oy", "--max-time=0"}, "--max-time"},
+    {{"compress", "x", "-oy", "-rz", "--seed=1"}, "the seed is in the recipe"},
     {{"compress", "x", "-oy", "-rz", "--fastest"}, "do not go with --recipe"},
     {{"compress", "x", "y"}, "too many arguments"},
     {{"compress", "x", "-o", "y", "--recipe"}, "--recipe needs a value"},
