@@ -208,9 +208,9 @@ static int read_seed(const cJSON *json, uint64_t *ret, struct diag *diag) {
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(json, "seed");
     if (!seed)
         return 0;
-    if (!cJSON_IsNumber(seed) || seed->valuedouble < 0 || seed->valuedouble > 0x1p53 ||
+    if (!cJSON_IsNumber(seed) || seed->valuedouble < 0 || seed->valuedouble > UINT32_MAX ||
         seed->valuedouble != floor(seed->valuedouble))
-        return invalid(diag, "", "seed", "must be a whole number from 0 to 2^53");
+        return invalid(diag, "", "seed", "must be a whole number from 0 to 2^32 - 1");
     *ret = (uint64_t)seed->valuedouble;
     return 0;
 }
@@ -347,7 +347,7 @@ static int check_made(const struct graph *graph, struct diag *diag) {
 
 static int run_step(const struct recipe *recipe, size_t i, struct pass_context *context) {
     const struct recipe_step *step = &recipe->steps[i];
-    context->random.state = recipe->seed + ((uint64_t)i << 32);
+    context->random.state = recipe->seed + ((uint64_t)(recipe->first + i) << 32);
     context->summary[0] = 0;
     int r = step->pass->run(context, step->options);
     if (r == 0)

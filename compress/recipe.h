@@ -25,7 +25,8 @@ struct recipe_step {
 };
 
 struct recipe {
-    uint64_t seed;
+    uint64_t seed; /* 32 bits; each step's chance comes from it and the step's place */
+    size_t first;  /* place of the first step, where they are a part of another recipe */
     struct recipe_step steps[RECIPE_MAX_STEPS];
     size_t n;
     struct cJSON *json; /* what it was read from: options point into its texts */

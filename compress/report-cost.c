@@ -58,18 +58,21 @@ static cJSON *parts(struct graph *graph, const struct recipe_step *step, const c
     return NULL;
 }
 
-/* A recipe of step i alone, about these layers, with the seed that gives this step the same chance. */
+/* A recipe of step i alone, about these layers, with the same chance. */
 static int single(const struct recipe *recipe, size_t i, cJSON *layers, struct recipe **ret,
                   struct diag *diag) {
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(recipe->json, "steps");
     cJSON *step = cJSON_Duplicate(cJSON_GetArrayItem(all, (int)i), true);
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddNumberToObject(json, "seed", (double)(recipe->seed + ((uint64_t)i << 32)));
+    cJSON_AddNumberToObject(json, "seed", (double)recipe->seed);
     cJSON_DeleteItemFromObjectCaseSensitive(step, "layers");
     cJSON_DeleteItemFromObjectCaseSensitive(step, "except");
     cJSON_AddItemToObject(step, "layers", layers);
     cJSON_AddItemToArray(cJSON_AddArrayToObject(json, "steps"), step);
-    return recipe_from_json(json, ret, diag);
+    int r = recipe_from_json(json, ret, diag);
+    if (r == 0)
+        (*ret)->first = i;
+    return r;
 }
 
 /* Replaces *graph where the step does something; ret_done says so. */

@@ -37,8 +37,9 @@ static const struct {
     {"{}", "steps must be a list"},
     {"{\"steps\":{}}", "steps must be a list"},
     {"{\"steps\":[],\"sed\":1}", "sed: a recipe has no such field"},
-    {"{\"steps\":[],\"seed\":-1}", "seed must be a whole number from 0 to 2^53"},
+    {"{\"steps\":[],\"seed\":-1}", "seed must be a whole number from 0 to 2^32 - 1"},
     {"{\"steps\":[],\"seed\":0.5}", "seed must be a whole number"},
+    {"{\"steps\":[],\"seed\":4294967296}", "seed must be a whole number"},
     {"{\"steps\":[],\"seed\":1e300}", "seed must be a whole number"},
     {"{\"steps\":[],\"seed\":\"1\"}", "seed must be a whole number"},
     {"{\"steps\":[1]}", "steps[0].pass is missing"},
@@ -101,10 +102,9 @@ END_TEST
 START_TEST(test_empty) {
     struct diag diag = {0};
     struct recipe *recipe = NULL;
-    static const char text[] =
-        "{\"description\":\"nothing\",\"seed\":9007199254740992,\"steps\":[]}\n";
+    static const char text[] = "{\"description\":\"nothing\",\"seed\":4294967295,\"steps\":[]}\n";
     ck_assert_int_eq(recipe_parse(text, strlen(text), &recipe, &diag), 0);
-    ck_assert_uint_eq(recipe->seed, 1ULL << 53);
+    ck_assert_uint_eq(recipe->seed, UINT32_MAX);
     ck_assert_uint_eq(recipe->n, 0);
     recipe_free(recipe);
 }

@@ -132,6 +132,32 @@ START_TEST(test_document) {
 }
 END_TEST
 
+/* A later step has the same chance alone, with the largest seed too: where only one layer changes, its cost is the drop. */
+START_TEST(test_costs_of_chance) {
+    struct graph *graph = two_layers();
+    struct dataset data = own_answers(graph);
+    struct recipe *recipe = NULL;
+    struct buffer file;
+    buffer_init(&file, CONTAINER_MAX_BYTES);
+    struct report *report =
+        make("{\"seed\":4294967295,\"steps\":["
+             "{\"pass\":\"prune\",\"sparsity\":0.3,\"layers\":[\"dense2\"]},"
+             "{\"pass\":\"quantize-weights\",\"bits\":4,\"rounding\":\"stochastic\","
+             "\"layers\":[\"dense2\"]}]}",
+             &data, &graph, &recipe, &file);
+    const cJSON *d = report_json(report);
+    const cJSON *second = cJSON_GetArrayItem(member(d, "layers"), 1);
+    ck_assert(number(d, "seed") == 4294967295.0);
+    ck_assert(number(member(d, "after"), "drop") > 0);
+    ck_assert_double_eq_tol(number(second, "cost"), number(member(d, "after"), "drop"), 1e-9);
+    report_free(report);
+    recipe_free(recipe);
+    graph_free(graph);
+    buffer_deinit(&file);
+    dataset_deinit(&data);
+}
+END_TEST
+
 /* Data of another shape: the option is named. */
 START_TEST(test_wrong_data) {
     struct graph *graph = two_layers();
@@ -152,6 +178,7 @@ int main(void) {
     Suite *suite = suite_create("report");
     TCase *tc = tcase_create("report");
     tcase_add_test(tc, test_document);
+    tcase_add_test(tc, test_costs_of_chance);
     tcase_add_test(tc, test_wrong_data);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
