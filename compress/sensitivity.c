@@ -75,7 +75,7 @@ int sensitivity_run(struct lab *lab, const struct preset *preset, double hopeles
     int r = s.curves ? 0 : err_origin(-ENOMEM);
     for (size_t t = 0; r == 0 && t < n_techniques; t++) {
         const struct technique *technique = technique_find(preset->techniques[t]);
-        for (uint32_t i = 0; r == 0 && technique && i < lab->layers.n; i++) {
+        for (uint32_t i = 0; r == 0 && i < lab->layers.n; i++) {
             struct curve curve = {.technique = technique, .layer = i};
             if (applies(lab, preset, technique, &lab->layers.items[i]))
                 r = fill_curve(lab, &curve, hopeless, more, arg, diag);

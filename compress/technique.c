@@ -10,7 +10,6 @@
 #include <cjson/cJSON.h>
 
 #include "base/attributes.h"
-#include "compress/pass.h"
 #include "model/graph.h"
 
 /* ---- techniques ---- */
@@ -60,7 +59,7 @@ static const struct technique techniques[] = {
 const struct technique *technique_find(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(techniques); i++)
         if (strcmp(techniques[i].name, name) == 0)
-            return pass_find(techniques[i].pass) ? &techniques[i] : NULL;
+            return &techniques[i];
     return NULL;
 }
 
@@ -103,29 +102,8 @@ static const struct format formats[] = {
      "{\"pass\":\"quantize-weights\",\"bits\":4,\"granularity\":\"group\",\"group\":32}", 4, false},
 };
 
-/* Whether every step's pass is there; a single step counts as a list of one. */
-static bool passes_are_there(const char *text) {
-    cJSON *json = text ? cJSON_Parse(text) : NULL;
-    const cJSON *step, *pass;
-    bool there = !text || json;
-    if (cJSON_IsObject(json)) {
-        pass = cJSON_GetObjectItem(json, "pass");
-        there = pass && pass_find(pass->valuestring);
-    } else {
-        cJSON_ArrayForEach(step, json) {
-            pass = cJSON_GetObjectItem(step, "pass");
-            there = there && pass && pass_find(pass->valuestring);
-        }
-    }
-    cJSON_Delete(json);
-    return there;
-}
-
 const struct format *format_at(unsigned i) {
-    for (size_t k = 0; k < ARRAY_SIZE(formats); k++)
-        if (passes_are_there(formats[k].step) && i-- == 0)
-            return &formats[k];
-    return NULL;
+    return i < ARRAY_SIZE(formats) ? &formats[i] : NULL;
 }
 
 cJSON *format_step(const struct format *format, const char *calibration) {
@@ -158,10 +136,7 @@ static const struct fixed_recipe fixed[] = {
 };
 
 const struct fixed_recipe *fixed_recipe_at(unsigned i) {
-    for (size_t k = 0; k < ARRAY_SIZE(fixed); k++)
-        if (passes_are_there(fixed[k].steps) && i-- == 0)
-            return &fixed[k];
-    return NULL;
+    return i < ARRAY_SIZE(fixed) ? &fixed[i] : NULL;
 }
 
 cJSON *fixed_recipe_json(const struct fixed_recipe *recipe, double seed) {

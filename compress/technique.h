@@ -3,8 +3,8 @@
 
 /*
  * What the search may do to a network, as tables: techniques that one layer gets at some strength, number formats that the
- * whole network gets last, fixed recipes to begin with, and presets by kind of data. Everything becomes steps of a recipe;
- * what belongs to a pass that is not in pass_list is passed over. Constant data: any thread.
+ * whole network gets last, fixed recipes to begin with, and presets by kind of data. Everything becomes steps of a recipe.
+ * Constant data: any thread.
  */
 
 #include <stdbool.h>
@@ -63,18 +63,18 @@ const struct preset *preset_find(const char *name);
 /* "image, audio, sensor" for messages. */
 const char *preset_names(void);
 
-/* NULL for an unknown one, and for one whose pass is missing. */
+/* NULL for an unknown one. */
 const struct technique *technique_find(const char *name);
 unsigned technique_count(const struct technique *technique);
 /* One step for these layers, patterns included: an object, or NULL where there is no memory. */
 struct cJSON *technique_step(const struct technique *technique, double strength,
                              const char *const *layers, size_t n);
 
-/* Those whose pass there is: NULL beyond the last. */
+/* NULL beyond the last. */
 const struct format *format_at(unsigned i);
 /* The step, or NULL for float or where there is no memory. `calibration` replaces its value where it has one. */
 struct cJSON *format_step(const struct format *format, const char *calibration);
-/* The same for fixed recipes; some of their passes may be missing. */
+/* The same for fixed recipes. */
 const struct fixed_recipe *fixed_recipe_at(unsigned i);
 /* The whole recipe. */
 struct cJSON *fixed_recipe_json(const struct fixed_recipe *fixed, double seed);
