@@ -215,8 +215,9 @@ static int read_seed(const cJSON *json, uint64_t *ret, struct diag *diag) {
     return 0;
 }
 
-static int read_recipe(struct recipe *recipe, struct diag *diag) {
-    const cJSON *json = recipe->json, *item;
+/* No other fields, none twice. */
+static int check_recipe(const cJSON *json, struct diag *diag) {
+    const cJSON *item;
     if (!cJSON_IsObject(json))
         return invalid(diag, "", "the recipe", "must be an object with \"steps\"");
     cJSON_ArrayForEach(item, json) {
@@ -224,13 +225,26 @@ static int read_recipe(struct recipe *recipe, struct diag *diag) {
             strcmp(item->string, "description"))
             return diag_set(diag, COMPRESS_E_INVALID, "%.64s: a recipe has no such field",
                             item->string);
+        if (cJSON_GetObjectItemCaseSensitive(json, item->string) != item)
+            return invalid(diag, "", item->string, "is there twice");
     }
+    const cJSON *description = cJSON_GetObjectItemCaseSensitive(json, "description");
+    if (description && !cJSON_IsString(description))
+        return invalid(diag, "", "description", "must be a text");
+    return 0;
+}
+
+static int read_recipe(struct recipe *recipe, struct diag *diag) {
+    const cJSON *json = recipe->json, *item;
+    int r = check_recipe(json, diag);
+    if (r)
+        return r;
     const cJSON *steps = cJSON_GetObjectItemCaseSensitive(json, "steps");
     if (!cJSON_IsArray(steps))
         return invalid(diag, "", "steps", "must be a list");
     if (cJSON_GetArraySize(steps) > RECIPE_MAX_STEPS)
         return diag_set(diag, COMPRESS_E_INVALID, "steps: more than %d", RECIPE_MAX_STEPS);
-    int r = read_seed(json, &recipe->seed, diag);
+    r = read_seed(json, &recipe->seed, diag);
     cJSON_ArrayForEach(item, steps) {
         if (r == 0)
             r = read_step(recipe, item, diag);
