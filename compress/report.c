@@ -302,8 +302,8 @@ static int add_drop(cJSON *json, const struct evaluation *before, const struct e
     double low = 100 * c.interval.low, high = 100 * c.interval.high;
     if (before->metric == METRIC_MSE) {
         double base = before->score > 0 ? before->score : (double)NAN;
-        low = -100 * c.interval.high / base;
-        high = -100 * c.interval.low / base;
+        low = 0 - 100 * c.interval.high / base; /* 0, where it is 0, and not -0 */
+        high = 0 - 100 * c.interval.low / base;
     }
     cJSON_AddNumberToObject(json, "drop", evaluation_drop(before, after));
     cJSON_AddNumberToObject(json, "drop_low", low);

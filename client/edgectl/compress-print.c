@@ -70,6 +70,11 @@ static void add_latency(struct table *t, const cJSON *report) {
     table_add(t, "%s", "");
 }
 
+/* For two digits behind the point, where a little less than nothing is nothing: never -0.00. */
+static double hundredths(double value) {
+    return round(100 * value) / 100 + 0.0;
+}
+
 static void add_score(struct table *t, const cJSON *report, const char *what, const cJSON *before,
                       const cJSON *after) {
     char text[HUMAN_MAX];
@@ -79,8 +84,8 @@ static void add_score(struct table *t, const cJSON *report, const char *what, co
     table_add(t, "%s, %s", get(report, "metric")->valuestring, what);
     table_add(t, "%s", score_text(report, number(before, "score"), text));
     table_add(t, "%s", score_text(report, number(after, "score"), text));
-    table_add(t, "drop %.2f %s (95 %%: %.2f to %.2f)", number(after, "drop"), unit,
-              number(after, "drop_low"), number(after, "drop_high"));
+    table_add(t, "drop %.2f %s (95 %%: %.2f to %.2f)", hundredths(number(after, "drop")), unit,
+              hundredths(number(after, "drop_low")), hundredths(number(after, "drop_high")));
 }
 
 int compress_print_figures(const cJSON *report) {
