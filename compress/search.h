@@ -42,9 +42,10 @@ struct search_options {
 };
 
 /*
- * Without max_drop, the most accurate network within the other budgets. Most techniques need `calibration`. *ret_part has "sensitivity", "points" and "choices" (docs/compressing.md); *ret_recipe is for
- * recipe_from_json(). Both are the caller's. 0, -ENOMEM, COMPRESS_E_INVALID: data that do not fit, an unknown preset, or
- * no recipe meets the budgets; then the diag says how near the nearest comes.
+ * Without max_drop, the most accurate network within the other budgets. Most techniques need `calibration`. *ret_part
+ * has "sensitivity", "points" and "choices" (docs/compressing.md); *ret_recipe is for recipe_from_json(). Both are the
+ * caller's. 0, -ENOMEM, COMPRESS_E_INVALID: data that do not fit, an unknown preset, or no recipe meets the budgets;
+ * then the diag says how near the nearest comes.
  */
 _nodiscard_ int search_run(const struct search_options *options, const struct graph *graph,
                            const struct dataset *calibration, const struct dataset *validation,
