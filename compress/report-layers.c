@@ -92,9 +92,10 @@ static double weight_bits(const struct tensor *t, float *values, size_t n) {
 
 /* Of what is not zero, around zero. */
 static cJSON *histogram(const float *values, size_t n) {
-    double counts[HISTOGRAM_BINS] = {0}, most = 0, zeros = 0;
+    double counts[HISTOGRAM_BINS] = {0}, most = 0;
+    size_t zeros = 0;
     for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)values[i]));
+        most = MAX(most, fabs((double)values[i]));
     for (size_t i = 0; i < n; i++) {
         double at = most > 0 ? ((double)values[i] / most + 1) / 2 * HISTOGRAM_BINS : 0;
         if (values[i] == 0)
@@ -105,7 +106,7 @@ static cJSON *histogram(const float *values, size_t n) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "min", -most);
     cJSON_AddNumberToObject(json, "max", most);
-    cJSON_AddNumberToObject(json, "zeros", zeros);
+    cJSON_AddNumberToObject(json, "zeros", (double)zeros);
     cJSON_AddItemToObject(json, "counts", cJSON_CreateDoubleArray(counts, HISTOGRAM_BINS));
     return json;
 }
