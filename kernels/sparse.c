@@ -78,19 +78,30 @@ static void mark_f32(uint8_t *restrict marks, const float *restrict w, size_t n,
         marks[i] |= w[i] != 0 ? bit : 0;
 }
 
+static size_t count_singles(const void *filter, bool is_float, size_t n) {
+    size_t left = 0;
+    if (is_float)
+        for (size_t i = 0; i < n; i++)
+            left += ((const float *)filter)[i] != 0;
+    else
+        for (size_t i = 0; i < n; i++)
+            left += ((const int8_t *)filter)[i] != 0;
+    return left;
+}
+
 /* A byte for each position of the window, a bit for each of eight channels. */
 static void count_marks(const uint8_t *marks, size_t n, size_t *left) {
     for (size_t i = 0; i < n; i++) {
         const unsigned m = marks[i];
-        left[KERN_SINGLES] += (unsigned)__builtin_popcount(m);
         left[KERN_BLOCKS_4] += (m & 15) != 0;
         left[KERN_BLOCKS_4] += (m >> 4) != 0;
         left[KERN_BLOCKS_8] += m != 0;
     }
 }
 
-/* Blocks that are not empty, for each pattern. */
-static void count(const struct kern_conv *p, const void *filter, bool is_float, size_t *left) {
+/* Blocks that are not empty, for each pattern of them. */
+static void count_blocks(const struct kern_conv *p, const void *filter, bool is_float,
+                         size_t *left) {
     const size_t depth = im2col_depth(p), out_c = (size_t)p->out_c;
     for (size_t c = 0; c < out_c; c += 8) {
         for (size_t k = 0; k < depth; k += CHUNK) {
@@ -123,11 +134,16 @@ void sparse_look(struct kern_conv *p, const void *filter, bool is_float, enum ti
     size_t left[KERN_PATTERN_END] = {0};
     p->sparsity.is_small =
         kind != SPARSE_S8_MANY && kind != SPARSE_F32_MANY && out_c * depth < SPARSE_MIN_WEIGHTS;
-    count(p, filter, is_float, left);
+    left[KERN_SINGLES] = count_singles(filter, is_float, out_c * depth);
+    /* The blocks of a filter that was not pruned are not looked at: none runs sparsely. */
+    const bool is_pruned = (float)left[KERN_SINGLES] <= PRUNED * (float)(out_c * depth);
+    if (is_pruned)
+        count_blocks(p, filter, is_float, left);
     for (unsigned i = 0; i < KERN_PATTERN_END; i++) {
         const size_t block = sparse_block((enum kern_pattern)i);
         const size_t blocks = (out_c + block - 1) / block * depth;
-        p->sparsity.density[i] = (float)((double)left[i] / (double)blocks);
+        p->sparsity.density[i] =
+            is_pruned || i == KERN_SINGLES ? (float)((double)left[i] / (double)blocks) : 1;
         p->sparsity.crossover[i] = sparse_crossover(tier, kind, (enum kern_pattern)i);
     }
 }
