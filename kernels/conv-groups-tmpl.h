@@ -188,7 +188,8 @@ groups_sums(const struct groups_tile *t, const int8_t *const *x, size_t g, const
 #pragma GCC unroll 8
     for (unsigned i = 0; i < rows; i++) {
         const size_t row = MIN(i, t->windows - 1);
-        const vec start = vec_set1(GROUPS_OFFSET(bits) != 0 ? t->offsets[row * t->s->groups + g] : 0);
+        const vec start =
+            vec_set1(GROUPS_OFFSET(bits) != 0 ? t->offsets[row * t->s->groups + g] : 0);
 #pragma GCC unroll 2
         for (unsigned v = 0; v < vectors; v++) {
             ret[i][v] = start;
