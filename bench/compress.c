@@ -77,7 +77,7 @@ static const struct row rows[] = {
      "{\"pass\":\"fixed-point\",\"bits\":8,\"scope_of_format\":\"layer\"}", 0.5},
     {KWS, "pruning, blocks", "50 % in 1x2, refitted, then int8",
      "{\"pass\":\"prune\",\"sparsity\":0.5,\"pattern\":\"1x2\",\"allocation\":\"global\","
-     "\"criterion\":\"saliency\",\"rounds\":20,\"samples\":2000,\"reconstruct\":true,"
+     "\"criterion\":\"saliency\",\"rounds\":20,\"samples\":2293,\"reconstruct\":true,"
      "\"compensate\":true},{\"pass\":\"quantize\"}",
      1.0},
     {KWS, "structured pruning", "half the MACs, reconstruction",
