@@ -259,15 +259,15 @@ static void count(struct tally *tally, const struct factor *f, const char *rank_
 }
 
 static void summarize(struct pass_context *context, const struct tally *t, bool data) {
-    char done[PASS_MAX_SUMMARY] = "", left[PASS_MAX_SUMMARY] = "";
+    char *summary = context->summary;
     if (t->done)
-        snprintf(done, sizeof(done), "%s: MACs to %.1f %%, error of %s at most %.2g %%%s",
+        snprintf(summary, PASS_MAX_SUMMARY, "%s: MACs to %.1f %%, error of %s at most %.2g %%%s",
                  t->done_names, 100 * (double)t->macs_after / (double)t->macs_before,
                  data ? "outputs" : "weights", 100 * sqrt(t->error), t->left ? "; " : "");
+    size_t used = strlen(summary);
     if (t->left)
-        snprintf(left, sizeof(left), "left as they are, as that saves no MACs or keeps nothing: %s",
-                 t->left_names);
-    snprintf(context->summary, PASS_MAX_SUMMARY, "%s%s", done, left);
+        snprintf(summary + used, PASS_MAX_SUMMARY - used,
+                 "left as they are, as that saves no MACs or keeps nothing: %s", t->left_names);
 }
 
 static int decompose_all(struct pass_context *context, const struct factor_options *options,

@@ -172,7 +172,8 @@ static int quantize_layers(struct weights_pass *p) {
 
 static void summarize(const struct weights_pass *p) {
     const struct weights_options *o = p->options;
-    char group[64] = "", other[80] = "", which[64];
+    char group[64] = "", which[64];
+    char *summary = p->context->summary;
     uint32_t eight = p->layers.n - p->n_four;
     if (p->n_four && eight)
         snprintf(which, sizeof(which), "%u layers in 4 bits and of %u in 8", p->n_four, eight);
@@ -180,12 +181,13 @@ static void summarize(const struct weights_pass *p) {
         snprintf(which, sizeof(which), "%u layers in %u bits", p->layers.n, eight ? 8 : 4);
     if (o->granularity == PER_GROUP)
         snprintf(group, sizeof(group), " of %u", o->group);
-    if (p->n_other_group)
-        snprintf(other, sizeof(other), ", %u layers in groups of their own size", p->n_other_group);
-    snprintf(p->context->summary, sizeof(p->context->summary),
-             "weights of %s, a scale per %s%s, rounded %s%s%s", which,
-             granularities[o->granularity], group, grid_roundings[o->rounding.rounding], other,
+    snprintf(summary, PASS_MAX_SUMMARY, "weights of %s, a scale per %s%s, rounded %s%s", which,
+             granularities[o->granularity], group, grid_roundings[o->rounding.rounding],
              o->bias_correction ? ", biases corrected" : "");
+    size_t used = strlen(summary);
+    if (p->n_other_group)
+        snprintf(summary + used, PASS_MAX_SUMMARY - used, ", %u layers in groups of their own size",
+                 p->n_other_group);
 }
 
 static int run(struct pass_context *context, const void *arg) {

@@ -115,7 +115,8 @@ static void our_layer_init(struct our_layer *l, const struct kern_conv *p,
     }
     l->packed = timing_alloc(l->impl->packed_size(p));
     l->scratch = timing_alloc(l->impl->scratch_size(p));
-    const struct kern_conv_weights weights = {filter, bias, mult, shift};
+    const struct kern_conv_weights weights = {
+        .filter = filter, .bias = bias, .mult = mult, .shift = shift};
     l->impl->pack(p, &weights, l->packed);
     free(filter);
     free(bias);
