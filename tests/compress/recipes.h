@@ -88,8 +88,8 @@ static inline double difference(const struct graph *a, const struct graph *b, ui
         net_run(a, x, ya);
         net_run(b, x, yb);
         for (size_t i = 0; i < n_out; i++) {
-            most = fmax(most, fabs((double)ya[i] - (double)yb[i]));
-            largest = fmax(largest, fabs((double)ya[i]));
+            most = MAX(most, fabs((double)ya[i] - (double)yb[i]));
+            largest = MAX(largest, fabs((double)ya[i]));
         }
     }
     free(x);

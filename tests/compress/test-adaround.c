@@ -125,7 +125,7 @@ static double mean_shift(const float *a, const float *b, size_t samples, size_t 
         double sum = 0;
         for (size_t i = 0; i < samples; i++)
             sum += (double)b[i * n + c] - (double)a[i * n + c];
-        largest = fmax(largest, fabs(sum / (double)samples));
+        largest = MAX(largest, fabs(sum / (double)samples));
     }
     return largest;
 }

@@ -53,7 +53,7 @@ START_TEST(test_mse_brute_force) {
     for (int i = 1; i <= STEPS; i++)
         for (int j = 1; j <= STEPS; j++) {
             struct range r = {d->seen.min * (float)i / STEPS, d->seen.max * (float)j / STEPS};
-            least = fmin(least, error_of(values, N, r, 8));
+            least = MIN(least, error_of(values, N, r, 8));
         }
     double all = error_of(values, N, d->seen, 8), got = error_of(values, N, found, 8);
     ck_assert_msg(got <= 1.05 * least, "%g where %g is possible", got, least);

@@ -24,7 +24,7 @@ static double cost_of(const float *x, const float *w, size_t n, const float *cen
     for (size_t i = 0; i < n; i++) {
         double least = INFINITY;
         for (uint32_t c = 0; c < k; c++)
-            least = fmin(least, fabs((double)x[i] - (double)centers[c]));
+            least = MIN(least, fabs((double)x[i] - (double)centers[c]));
         sum += (w ? (double)w[i] : 1) * least * least;
     }
     return sum;
@@ -41,8 +41,8 @@ static double least_cost(const float *x, const float *w, size_t n, uint32_t k) {
         }
         for (size_t i = 0; i < end; i++)
             cost += (w ? (double)w[i] : 1) * pow((double)x[i] - sum / weight, 2);
-        least = fmin(least,
-                     cost + (k > 1 ? least_cost(x + end, w ? w + end : NULL, n - end, k - 1) : 0));
+        least = MIN(least,
+                    cost + (k > 1 ? least_cost(x + end, w ? w + end : NULL, n - end, k - 1) : 0));
     }
     return least;
 }
