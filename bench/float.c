@@ -6,7 +6,6 @@
  *     bench-float MODEL.tflite [MAX-US MIN-GFLOPS]
  */
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "bench/timing.h"
 #include "kernels/kernels.h"
 #include "model/graph.h"
 #include "model/tflite.h"
@@ -28,40 +28,6 @@
 #define FILE_MAX ((size_t)64 << 20)
 /* What the bounds were set on: the core that they are scaled from. */
 #define REFERENCE_PEAK 199.0
-
-static _Noreturn void die(const char *what) {
-    fprintf(stderr, "bench-float: %s\n", what);
-    exit(2);
-}
-
-static void *zeroed(size_t size) {
-    void *p = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
-    if (!p)
-        die("no memory");
-    return memset(p, 0, size);
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n) {
-    qsort(v, n, sizeof(*v), ascending);
-    return v[n / 2];
-}
-
-static void pin(void) {
-    cpu_set_t all, one;
-    sched_getaffinity(0, sizeof(all), &all);
-    CPU_ZERO(&one);
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--)
-        if (CPU_ISSET(cpu, &all)) {
-            CPU_SET(cpu, &one);
-            break;
-        }
-    sched_setaffinity(0, sizeof(one), &one);
-}
 
 /* GFLOP/s of multiply-adds in registers. */
 static double peak(void) {
@@ -80,32 +46,20 @@ struct product {
 
 static void product_init(struct product *p) {
     const struct kernels *kernels = kernels_get(tier_best());
-    p->shape = (struct kern_conv){.in_h = 1,
-                                  .in_w = SIDE,
-                                  .in_c = SIDE,
-                                  .out_h = 1,
-                                  .out_w = SIDE,
-                                  .out_c = SIDE,
-                                  .kernel_h = 1,
-                                  .kernel_w = 1,
-                                  .stride_h = 1,
-                                  .stride_w = 1,
-                                  .dilation_h = 1,
-                                  .dilation_w = 1,
-                                  .group_in_c = SIDE,
-                                  .out_min_f = -__builtin_inff(),
-                                  .out_max_f = __builtin_inff()};
+    p->shape = kern_conv_product(SIDE, SIDE, SIDE);
+    p->shape.out_min_f = -__builtin_inff();
+    p->shape.out_max_f = __builtin_inff();
     p->impl = kernels->conv_f32[kern_conv_choose(kernels->conv_f32, &p->shape)];
-    float *filter = zeroed(SIDE * SIDE * sizeof(float));
-    p->x = zeroed(SIDE * SIDE * sizeof(float));
-    p->y = zeroed(SIDE * SIDE * sizeof(float));
+    float *filter = timing_alloc(SIDE * SIDE * sizeof(float));
+    p->x = timing_alloc(SIDE * SIDE * sizeof(float));
+    p->y = timing_alloc(SIDE * SIDE * sizeof(float));
     for (int i = 0; i < SIDE * SIDE; i++) {
         filter[i] = (float)(i % 17) / 16.0f - 0.5f;
         p->x[i] = (float)(i % 23) / 22.0f - 0.5f;
     }
     struct kern_conv_weights weights = {.filter = filter};
-    p->packed = zeroed(p->impl->packed_size(&p->shape));
-    p->scratch = zeroed(p->impl->scratch_size(&p->shape));
+    p->packed = timing_alloc(p->impl->packed_size(&p->shape));
+    p->scratch = timing_alloc(p->impl->scratch_size(&p->shape));
     p->impl->pack(&p->shape, &weights, p->packed);
     free(filter);
 }
@@ -125,7 +79,7 @@ static double product_time(const struct product *p) {
         p->impl->run(&p->shape, p->packed, p->x, p->y, p->scratch);
         ns[i] = (double)(clock_now_ns() - start);
     }
-    return 2.0 * SIDE * SIDE * SIDE / median(ns, PRODUCTS_PER_SLICE);
+    return 2.0 * SIDE * SIDE * SIDE / timing_median(ns, PRODUCTS_PER_SLICE);
 }
 
 struct network {
@@ -142,14 +96,14 @@ static void network_init(struct network *n, const char *name) {
     if (map_read_file(path, FILE_MAX, &map, &diag) ||
         tflite_read(map.data, map.size, &graph, &diag) ||
         image_build(graph, tier_best(), &n->image, &diag))
-        die(diag.text);
+        timing_die("%s", diag.text);
     map_deinit(&map);
     graph_free(graph);
-    n->arena = zeroed(image_arena_bytes(n->image));
+    n->arena = timing_alloc(image_arena_bytes(n->image));
     for (uint32_t i = 0; i < image_n_inputs(n->image); i++)
-        n->inputs[i] = zeroed(image_input(n->image, i)->size);
+        n->inputs[i] = timing_alloc(image_input(n->image, i)->size);
     for (uint32_t i = 0; i < image_n_outputs(n->image); i++)
-        n->outputs[i] = zeroed(image_output(n->image, i)->size);
+        n->outputs[i] = timing_alloc(image_output(n->image, i)->size);
 }
 
 static void network_deinit(struct network *n) {
@@ -168,10 +122,10 @@ static double network_time(const struct network *n) {
         uint64_t start = clock_now_ns();
         if (image_run(n->image, NULL, 1, (const void *const *)n->inputs, n->outputs, n->arena,
                       NULL))
-            die("the network does not run");
+            timing_die("the network does not run");
         us[i] = (double)(clock_now_ns() - start) / 1000;
     }
-    return median(us, RUNS_PER_SLICE);
+    return timing_median(us, RUNS_PER_SLICE);
 }
 
 int main(int argc, char **argv) {
@@ -181,7 +135,7 @@ int main(int argc, char **argv) {
     }
     if (!shared_present(argv[1]))
         return 77;
-    pin();
+    timing_pin();
     struct product product;
     struct network network;
     double us[SLICES], gflops[SLICES], peaks[SLICES];
@@ -196,8 +150,8 @@ int main(int argc, char **argv) {
         gflops[i] = slice_gflops;
         us[i] = slice_us;
     }
-    double core = median(peaks, SLICES), done = median(gflops, SLICES);
-    double run = median(us, SLICES);
+    double core = timing_median(peaks, SLICES), done = timing_median(gflops, SLICES);
+    double run = timing_median(us, SLICES);
     /* A core that is slower at the moment, or always, has its bounds in proportion. */
     double scale = core < REFERENCE_PEAK ? core / REFERENCE_PEAK : 1;
     printf("tier %s, one thread, medians of %d slices\n", tier_name(tier_best()), SLICES);

@@ -8,7 +8,6 @@
  */
 
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/attributes.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "bench/timing.h"
 #include "kernels/im2col.h"
 #include "kernels/kernels.h"
 
@@ -24,37 +24,6 @@
 #define MAX_RUNS 200
 #define MIN_RATIO 1.6 /* int4 in groups of CHECKED_GROUP to the faster int8 kernel */
 #define CHECKED_GROUP 128
-
-static void *zeroed(size_t size) {
-    void *p = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
-    if (!p) {
-        fprintf(stderr, "bench-smallbits: no memory\n");
-        exit(2);
-    }
-    return memset(p, 0, size);
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n) {
-    qsort(v, n, sizeof(*v), ascending);
-    return v[n / 2];
-}
-
-static void pin(void) {
-    cpu_set_t all, one;
-    sched_getaffinity(0, sizeof(all), &all);
-    CPU_ZERO(&one);
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--)
-        if (CPU_ISSET(cpu, &all)) {
-            CPU_SET(cpu, &one);
-            break;
-        }
-    sched_setaffinity(0, sizeof(one), &one);
-}
 
 /* A matrix product where h is 1, else a convolution of k by k that keeps the picture's size. */
 struct layer {
@@ -106,9 +75,10 @@ static struct subject subject_new(const struct kernels *k, const struct layer *l
     const size_t n_x = (size_t)l->h * (size_t)l->w * (size_t)l->in_c;
     const size_t n_y = (size_t)l->h * (size_t)l->w * out_c;
     struct random random = {.state = 1};
-    int8_t *filter = zeroed(n);
-    float *scales = zeroed(n * sizeof(*scales));
-    int32_t *mult = zeroed(out_c * sizeof(*mult)), *shift = zeroed(out_c * sizeof(*shift));
+    int8_t *filter = timing_alloc(n);
+    float *scales = timing_alloc(n * sizeof(*scales));
+    int32_t *mult = timing_alloc(out_c * sizeof(*mult)),
+            *shift = timing_alloc(out_c * sizeof(*shift));
     for (size_t i = 0; i < n; i++) {
         filter[i] = (int8_t)random_below(&random, 256);
         scales[i] = 0.01F;
@@ -118,10 +88,10 @@ static struct subject subject_new(const struct kernels *k, const struct layer *l
         shift[i] = -9;
     }
     s.impl = list[kern_conv_choose(list, &s.p)];
-    s.packed = zeroed(s.impl->packed_size(&s.p));
-    s.scratch = zeroed(s.impl->scratch_size(&s.p));
-    s.y = zeroed(n_y * sizeof(float));
-    s.x = zeroed(n_x * sizeof(float));
+    s.packed = timing_alloc(s.impl->packed_size(&s.p));
+    s.scratch = timing_alloc(s.impl->scratch_size(&s.p));
+    s.y = timing_alloc(n_y * sizeof(float));
+    s.x = timing_alloc(n_x * sizeof(float));
     for (size_t i = 0; i < n_x; i++) {
         const float v = (float)(random_unit(&random) * 2 - 1);
         if (bits)
@@ -160,7 +130,7 @@ static double slice(const struct subject *s) {
         ns[n] = run_once(s);
         spent += ns[n];
     }
-    return median(ns, n);
+    return timing_median(ns, n);
 }
 
 struct kind {
@@ -190,9 +160,9 @@ static double compare(const struct kernels *k, const struct layer *l) {
             ratio[i][round] = MIN(ns[0][round], ns[1][round]) / ns[i][round];
     }
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        const double r = median(ratio[i], ROUNDS);
+        const double r = timing_median(ratio[i], ROUNDS);
         printf("%-18s %-12s %-28s %9.2f us  %5.2f x int8\n", l->name, kinds[i].name,
-               s[i].impl->name, median(ns[i], ROUNDS) / 1000, r);
+               s[i].impl->name, timing_median(ns[i], ROUNDS) / 1000, r);
         if (kinds[i].bits == 4 && kinds[i].group == CHECKED_GROUP)
             checked = r;
         subject_free(&s[i]);
@@ -222,7 +192,7 @@ int main(int argc, char **argv) {
         printf("SKIPPED: this CPU does not have that tier\n");
         return 77;
     }
-    pin();
+    timing_pin();
     printf("tier %s\n", tier_name(tier));
     double ratio = 0;
     for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {

@@ -8,11 +8,11 @@
  */
 
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/attributes.h"
+#include "bench/timing.h"
 #include "kernels/sparse.h"
 #include "runtime/sparse-time.h"
 
@@ -26,19 +26,6 @@ struct row {
     double target; /* 0: none */
 };
 
-static void pin(void) {
-    cpu_set_t all, one;
-    sched_getaffinity(0, sizeof(all), &all);
-    CPU_ZERO(&one);
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-        if (CPU_ISSET(cpu, &all)) {
-            CPU_SET(cpu, &one);
-            sched_setaffinity(0, sizeof(one), &one);
-            return;
-        }
-    }
-}
-
 /* False where it misses its target. */
 static bool run(enum tier tier, const struct row *row) {
     struct sparse_time t;
@@ -50,10 +37,8 @@ static bool run(enum tier tier, const struct row *row) {
                sparse_pattern_name(c.pattern), 100 * c.density);
         return row->target <= 0;
     }
-    if (r) {
-        fprintf(stderr, "bench-sparse: no memory\n");
-        exit(2);
-    }
+    if (r)
+        timing_die("no memory");
     printf("%-22s %-4s %s %3.0f %% %9.2f %9.2f %6.2f", row->name, c.is_float ? "f32" : "int8",
            sparse_pattern_name(c.pattern), 100 * c.density, t.dense_us, t.sparse_us, t.ratio);
     if (row->target > 0)
@@ -67,7 +52,7 @@ static bool run(enum tier tier, const struct row *row) {
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"tier", required_argument, NULL, 't'}, {"check", no_argument, NULL, 'c'}, {0}};
-    const struct kern_conv dense = sparse_product(1, 1024, 1024);
+    const struct kern_conv dense = kern_conv_product(1, 1024, 1024);
     const struct kern_conv point_14 = sparse_image(14, 128, 1, 1, 128);
     const struct kern_conv point_6 = sparse_image(6, 128, 1, 1, 128);
     const struct kern_conv window = sparse_image(8, 64, 3, 1, 64);
@@ -106,7 +91,7 @@ int main(int argc, char **argv) {
         printf("SKIPPED: the targets are those of AVX-512\n");
         return 77;
     }
-    pin();
+    timing_pin();
     printf("%s, seed %d\n%-22s %-4s %s %4s %10s %9s %6s %6s  kernels\n", tier_name(tier), SEED,
            "product", "type", "of", "left", "dense us", "sparse", "ratio", "target");
     bool good = true;

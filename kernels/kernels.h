@@ -66,6 +66,25 @@ struct kern_conv {
     struct kern_sparsity sparsity;
 };
 
+/* The matrix product of [rows, depth] and [out_c, depth] as a convolution; clamps and zero points are the caller's. */
+static inline struct kern_conv kern_conv_product(int32_t rows, int32_t depth, int32_t out_c) {
+    return (struct kern_conv){
+        .in_h = 1,
+        .in_w = rows,
+        .in_c = depth,
+        .out_h = 1,
+        .out_w = rows,
+        .out_c = out_c,
+        .kernel_h = 1,
+        .kernel_w = 1,
+        .stride_h = 1,
+        .stride_w = 1,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .group_in_c = depth,
+    };
+}
+
 /* Weights as the graph has them: [out_c][kernel_h][kernel_w][group_in_c], depthwise
  * [kernel_h][kernel_w][out_c]. */
 struct kern_conv_weights {

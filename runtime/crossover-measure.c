@@ -38,7 +38,8 @@ static float find_crossover(const double *ratio) {
 
 int crossover_measure(enum tier tier, enum sparse_kind kind, enum kern_pattern pattern,
                       struct crossover_result *ret) {
-    const struct kern_conv vectors[] = {sparse_product(1, 1024, 1024), sparse_product(1, 512, 512)};
+    const struct kern_conv vectors[] = {kern_conv_product(1, 1024, 1024),
+                                        kern_conv_product(1, 512, 512)};
     const struct kern_conv many[] = {sparse_image(14, 128, 1, 1, 128),
                                      sparse_image(8, 64, 3, 1, 64)};
     const bool is_vector = kind == SPARSE_S8_VECTOR || kind == SPARSE_F32_VECTOR;

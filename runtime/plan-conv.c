@@ -150,20 +150,6 @@ int plan_depthwise_conv_2d(struct plan *plan) {
 int plan_fully_connected(struct plan *plan) {
     const struct tensor *w = plan_in(plan, 1);
     int32_t rows = (int32_t)(tensor_elements(plan_in(plan, 0)) / (size_t)w->dims[1]);
-    struct kern_conv p = {
-        .in_h = 1,
-        .in_w = rows,
-        .in_c = w->dims[1],
-        .out_h = 1,
-        .out_w = rows,
-        .out_c = w->dims[0],
-        .kernel_h = 1,
-        .kernel_w = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .group_in_c = w->dims[1],
-    };
+    struct kern_conv p = kern_conv_product(rows, w->dims[1], w->dims[0]);
     return plan_matrix(plan, &p);
 }

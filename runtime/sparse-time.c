@@ -27,27 +27,9 @@ struct timed {
     void *x, *y;
 };
 
-struct kern_conv sparse_product(int32_t rows, int32_t depth, int32_t out_c) {
-    return (struct kern_conv){
-        .in_h = 1,
-        .in_w = rows,
-        .in_c = depth,
-        .out_h = 1,
-        .out_w = rows,
-        .out_c = out_c,
-        .kernel_h = 1,
-        .kernel_w = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .group_in_c = depth,
-    };
-}
-
 struct kern_conv sparse_image(int32_t side, int32_t in_c, int32_t k, int32_t stride,
                               int32_t out_c) {
-    struct kern_conv p = sparse_product(1, in_c, out_c);
+    struct kern_conv p = kern_conv_product(1, in_c, out_c);
     p.in_h = p.in_w = side;
     p.kernel_h = p.kernel_w = k;
     p.stride_h = p.stride_w = stride;

@@ -34,7 +34,5 @@ struct sparse_time {
 _nodiscard_ int sparse_time(enum tier tier, const struct sparse_case *c, unsigned rounds, double us,
                             struct sparse_time *ret_time);
 
-/* A matrix product of `rows` rows. */
-struct kern_conv sparse_product(int32_t rows, int32_t depth, int32_t out_c);
 /* A convolution of a square image by a k x k kernel, "same" padding. */
 struct kern_conv sparse_image(int32_t side, int32_t in_c, int32_t k, int32_t stride, int32_t out_c);

@@ -14,7 +14,7 @@
 #include "bench/peers/onednn.h"
 #include "bench/peers/ours.h"
 #include "bench/peers/peers.h"
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 #include "kernels/fixedpoint.h"
 #include "model/graph.h"
 

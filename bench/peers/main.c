@@ -13,7 +13,7 @@
 #include "bench/peers/onednn.h"
 #include "bench/peers/ort.h"
 #include "bench/peers/peers.h"
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 #include "tests/shared.h"
 
 #define ROUNDS 31

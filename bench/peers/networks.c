@@ -15,7 +15,7 @@
 #include "bench/peers/ort.h"
 #include "bench/peers/ours.h"
 #include "bench/peers/peers.h"
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 #include "model/graph.h"
 #include "runtime/runtime.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 
 #define LAYERS_MAX 64
 #define CHANNELS_MAX 4096

@@ -5,7 +5,7 @@
 #include <onnxruntime_c_api.h>
 #include <stdlib.h>
 
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 
 #define DIMS_MAX 8
 #define API_VERSION 21 /* the header's; newer libraries serve it too */

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "bench/peers/timing.h"
+#include "bench/timing.h"
 #include "model/graph.h"
 #include "model/tflite.h"
 #include "runtime/runtime.h"
@@ -110,19 +110,7 @@ static void take_pad(const struct graph *graph, const struct op *op, struct kern
 
 static struct kern_conv dense_layer(const struct tensor *x, const struct tensor *w) {
     int32_t rows = (int32_t)(tensor_elements(x) / (size_t)w->dims[1]);
-    return (struct kern_conv){.in_h = 1,
-                              .in_w = rows,
-                              .in_c = w->dims[1],
-                              .out_h = 1,
-                              .out_w = rows,
-                              .out_c = w->dims[0],
-                              .kernel_h = 1,
-                              .kernel_w = 1,
-                              .stride_h = 1,
-                              .stride_w = 1,
-                              .dilation_h = 1,
-                              .dilation_w = 1,
-                              .group_in_c = w->dims[1]};
+    return kern_conv_product(rows, w->dims[1], w->dims[0]);
 }
 
 bool our_graph_layer(const struct graph *graph, const struct op *op, struct kern_conv *ret_p) {

@@ -21,28 +21,10 @@ static int32_t out_size(int32_t in, int32_t kernel, int32_t stride, int32_t dila
     return (in + before + after - (kernel - 1) * dilation - 1) / stride + 1;
 }
 
-static struct kern_conv product(int32_t rows, int32_t depth, int32_t out_c) {
-    return (struct kern_conv){
-        .in_h = 1,
-        .in_w = rows,
-        .in_c = depth,
-        .out_h = 1,
-        .out_w = rows,
-        .out_c = out_c,
-        .kernel_h = 1,
-        .kernel_w = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .group_in_c = depth,
-    };
-}
-
 /* [h, w, in_c] by a kernel of k_h x k_w with "same" padding. */
 static struct kern_conv image(int32_t h, int32_t w, int32_t in_c, int32_t k_h, int32_t k_w,
                               int32_t stride, int32_t out_c, bool depthwise) {
-    struct kern_conv p = product(1, in_c, out_c);
+    struct kern_conv p = kern_conv_product(1, in_c, out_c);
     p.in_h = h;
     p.in_w = w;
     p.kernel_h = k_h;
@@ -60,7 +42,7 @@ static struct kern_conv image(int32_t h, int32_t w, int32_t in_c, int32_t k_h, i
 /* Any stride, dilation, padding, groups, multiplier; sizes about the edges of vectors and tiles. */
 static struct kern_conv random_shape(struct check *c) {
     static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65};
-    struct kern_conv p = product(1, 1, 1);
+    struct kern_conv p = kern_conv_product(1, 1, 1);
     const int32_t kind = check_between(c, 0, 3);
     int32_t groups = 1;
     p.in_c = channels[check_between(c, 0, ARRAY_SIZE(channels) - 1)];
@@ -126,15 +108,15 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         image(8, 8, 64, 3, 3, 1, 64, false),
         image(48, 48, 3, 3, 3, 2, 8, false),
         image(6, 6, 128, 1, 1, 1, 128, false),
-        product(1, 640, 128),
-        product(1, 784, 300),
+        kern_conv_product(1, 640, 128),
+        kern_conv_product(1, 784, 300),
         /* whole rows of a tile, several bands, parts of a row, pieces of a deep run */
         image(32, 32, 16, 3, 3, 1, 16, false),
         image(24, 24, 64, 3, 3, 1, 24, false),
         image(9, 33, 48, 3, 3, 1, 33, false),
-        product(500, 64, 20),
-        product(13, 256, 80),
-        product(41, 240, 129),
+        kern_conv_product(500, 64, 20),
+        kern_conv_product(13, 256, 80),
+        kern_conv_product(41, 240, 129),
         /* depthwise: strides, dilations, rows of one to three pixels, channels about a block */
         depthwise(48, 48, 8, 3, 1),
         depthwise(24, 24, 32, 3, 2),
@@ -171,8 +153,8 @@ static struct kern_conv shape(struct check *c, unsigned i) {
         image(9, 26, 3, 3, 3, 1, 7, false),
         image(12, 12, 3, 3, 3, 1, 8, false),
         /* vectors that reach beyond what a look-up sees, many positions, strides in planes */
-        product(1, 1024, 70),
-        product(2, 333, 50),
+        kern_conv_product(1, 1024, 70),
+        kern_conv_product(2, 333, 50),
         image(14, 14, 128, 1, 1, 1, 40, false),
         image(17, 19, 20, 3, 3, 2, 37, false),
         image(40, 40, 16, 5, 5, 3, 17, false),
@@ -180,7 +162,8 @@ static struct kern_conv shape(struct check *c, unsigned i) {
     if (i < FIXED_SHAPES)
         return fixed[i];
     if (i < FIXED_SHAPES + PRODUCTS)
-        return product(check_between(c, 1, 40), check_between(c, 1, 140), check_between(c, 1, 140));
+        return kern_conv_product(check_between(c, 1, 40), check_between(c, 1, 140),
+                                 check_between(c, 1, 140));
     return random_shape(c);
 }
 
@@ -386,7 +369,7 @@ static void check_impl(struct check *c, const struct kern_conv_impl *impl, case_
         printf("SKIPPED %s: OpenBLAS is not there\n", impl->name);
         return;
     }
-    struct kern_conv p = product(1, 64, 64);
+    struct kern_conv p = kern_conv_product(1, 64, 64);
     allow_sparse(impl, &p);
     const char *why = impl->refuses(&p);
     if (impl->packed_size_of && why && strncmp(why, "no AVX-512 VBMI", 15) == 0) {
@@ -462,11 +445,11 @@ static void bench_all(struct check *c, bool is_float) {
     bench(c, "3x3 s2 3-8 96x96", image(96, 96, 3, 3, 3, 2, 8, false), is_float);
     bench(c, "1x1 8-16 48x48", image(48, 48, 8, 1, 1, 1, 16, false), is_float);
     bench(c, "1x1 256-256 14x14", image(14, 14, 256, 1, 1, 1, 256, false), is_float);
-    bench(c, "fc 640-128", product(1, 640, 128), is_float);
+    bench(c, "fc 640-128", kern_conv_product(1, 640, 128), is_float);
     if (is_float) {
-        bench(c, "product 256^3", product(256, 256, 256), is_float);
-        bench(c, "product 1024^3", product(1024, 1024, 1024), is_float);
-        bench(c, "product 2048^3", product(2048, 2048, 2048), is_float);
+        bench(c, "product 256^3", kern_conv_product(256, 256, 256), is_float);
+        bench(c, "product 1024^3", kern_conv_product(1024, 1024, 1024), is_float);
+        bench(c, "product 2048^3", kern_conv_product(2048, 2048, 2048), is_float);
     }
 }
 

@@ -15,23 +15,11 @@
 
 #define RANDOM_SHAPES 150
 
+/* Each row has a scale of its own. */
 static struct kern_conv product(int32_t rows, int32_t depth, int32_t out_c) {
-    return (struct kern_conv){
-        .in_h = 1,
-        .in_w = rows,
-        .in_c = depth,
-        .out_h = 1,
-        .out_w = rows,
-        .out_c = out_c,
-        .kernel_h = 1,
-        .kernel_w = 1,
-        .stride_h = 1,
-        .stride_w = 1,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .group_in_c = depth,
-        .scale_pixels = true,
-    };
+    struct kern_conv p = kern_conv_product(rows, depth, out_c);
+    p.scale_pixels = true;
+    return p;
 }
 
 static struct kern_conv image(int32_t h, int32_t w, int32_t in_c, int32_t k, int32_t stride,

@@ -76,7 +76,7 @@ END_TEST
 START_TEST(test_measured) {
     struct sparse_time t;
     const struct sparse_case c = {
-        .shape = sparse_product(1, 64, 64), .density = 0.1, .seed = 1, .pattern = KERN_SINGLES};
+        .shape = kern_conv_product(1, 64, 64), .density = 0.1, .seed = 1, .pattern = KERN_SINGLES};
     ck_assert_int_eq(sparse_time(TIER_C, &c, 3, 10, &t), 0);
     ck_assert_str_eq(t.sparse, "sparse_s8_1x16_c");
     ck_assert(t.dense_us > 0 && t.sparse_us > 0 && t.ratio > 0);

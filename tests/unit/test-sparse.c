@@ -13,27 +13,11 @@
 #define OUT_C 10
 #define DEPTH 6
 
-static struct kern_conv product(int32_t rows) {
-    return (struct kern_conv){.in_h = 1,
-                              .in_w = rows,
-                              .in_c = DEPTH,
-                              .out_h = 1,
-                              .out_w = rows,
-                              .out_c = OUT_C,
-                              .kernel_h = 1,
-                              .kernel_w = 1,
-                              .stride_h = 1,
-                              .stride_w = 1,
-                              .dilation_h = 1,
-                              .dilation_w = 1,
-                              .group_in_c = DEPTH};
-}
-
 /* Three weights: two of one block of four, one of the last, cut block. */
 static const int8_t filter[OUT_C][DEPTH] = {[0] = {0, 1}, [3] = {0, -1}, [9] = {0, 0, 0, 0, 0, 7}};
 
 START_TEST(test_densities) {
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     sparse_look(&p, filter, false, TIER_C);
     ck_assert_float_eq_tol(p.sparsity.density[KERN_SINGLES], 3.0F / 60, 1e-6F);
     ck_assert_float_eq_tol(p.sparsity.density[KERN_BLOCKS_4], 2.0F / 18, 1e-6F);
@@ -42,7 +26,7 @@ START_TEST(test_densities) {
     for (size_t i = 0; i < (size_t)OUT_C * DEPTH; i++)
         real[i / DEPTH][i % DEPTH] = filter[i / DEPTH][i % DEPTH];
     real[5][5] = -0.0F;
-    struct kern_conv q = product(1);
+    struct kern_conv q = kern_conv_product(1, DEPTH, OUT_C);
     sparse_look(&q, real, true, TIER_C);
     for (unsigned i = 0; i < KERN_PATTERN_END; i++)
         ck_assert_float_eq(p.sparsity.density[i], q.sparsity.density[i]);
@@ -50,7 +34,7 @@ START_TEST(test_densities) {
 END_TEST
 
 START_TEST(test_not_for_all) {
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     p.weight_zero = 3;
     sparse_look(&p, filter, false, TIER_C);
     ck_assert_float_eq(p.sparsity.crossover[KERN_SINGLES], 0);
@@ -63,7 +47,7 @@ START_TEST(test_not_for_all) {
 END_TEST
 
 START_TEST(test_kinds) {
-    struct kern_conv p = product(SPARSE_MANY - 1);
+    struct kern_conv p = kern_conv_product(SPARSE_MANY - 1, DEPTH, OUT_C);
     ck_assert_int_eq(sparse_kind_of(&p, false), SPARSE_S8_VECTOR);
     ck_assert_int_eq(sparse_kind_of(&p, true), SPARSE_F32_VECTOR);
     p.out_w = SPARSE_MANY;
@@ -73,7 +57,7 @@ START_TEST(test_kinds) {
 END_TEST
 
 START_TEST(test_crossover) {
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     p.sparsity = (struct kern_sparsity){.density = {0.4F, 0.6F, 0.7F}};
     ck_assert_str_eq(sparse_refuses(&p, KERN_SINGLES), "");
     p.sparsity.crossover[KERN_SINGLES] = 0.3F;
@@ -92,7 +76,7 @@ START_TEST(test_crossover) {
 END_TEST
 
 START_TEST(test_dense_is_not_mentioned) {
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     p.sparsity = (struct kern_sparsity){.density = {0.95F, 1, 1}, .crossover = {0.3F, 0.3F, 0.3F}};
     ck_assert_str_eq(sparse_refuses(&p, KERN_SINGLES), "");
 }
@@ -100,7 +84,7 @@ END_TEST
 
 START_TEST(test_few_weights) {
     static int8_t many[128][1024];
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     p.out_c = ARRAY_SIZE(many);
     p.in_c = p.group_in_c = ARRAY_SIZE(many[0]) - 1;
     sparse_look(&p, many, false, TIER_C);
@@ -118,7 +102,7 @@ END_TEST
 START_TEST(test_replaced) {
     const float before = sparse_crossover(TIER_C, SPARSE_S8_VECTOR, KERN_SINGLES);
     sparse_set_crossover(TIER_C, SPARSE_S8_VECTOR, KERN_SINGLES, 0.125F);
-    struct kern_conv p = product(1);
+    struct kern_conv p = kern_conv_product(1, DEPTH, OUT_C);
     sparse_look(&p, filter, false, TIER_C);
     ck_assert_float_eq(p.sparsity.crossover[KERN_SINGLES], 0.125F);
     sparse_set_crossover(TIER_C, SPARSE_S8_VECTOR, KERN_SINGLES, before);
