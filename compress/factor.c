@@ -18,6 +18,16 @@
 
 const char *const factor_fits[] = {"weights", "data", NULL};
 
+const struct pass_field factor_fields[] = {
+    RANK_FIELDS(struct factor_options),
+    FACTOR_FIT_FIELDS(struct factor_options),
+    {0},
+};
+
+int factor_check(const void *options, struct diag *diag) {
+    return rank_check(&((const struct factor_options *)options)->rank, diag);
+}
+
 /* ---- one layer ---- */
 
 static void factor_deinit(struct factor *f) {

@@ -103,6 +103,10 @@ extern const char *const factor_fits[];
             "calibration samples that fit: data looks at"                                          \
     }
 
+/* The table and its check for passes whose options are these and no others. */
+extern const struct pass_field factor_fields[];
+_nodiscard_ int factor_check(const void *options, struct diag *diag);
+
 /* The whole pass: each layer in scope is decomposed where that lowers its MACs. */
 _nodiscard_ int factor_run(struct pass_context *context, const struct factor_options *options,
                            const struct factor_method *method);

@@ -78,20 +78,7 @@ static const struct pass_field fields[] = {
      .offset = AT(reconstruct),
      .help = "then refit all layers in order by least squares to what they computed before, from "
              "what they read now; needs calibration data"},
-    {.name = "damping",
-     .kind = FIELD_NUMBER,
-     .offset = AT(damping),
-     .min = 0,
-     .max = 1,
-     .value = 0.001,
-     .help = "added to the diagonal of the inputs' matrix, relative to its mean"},
-    {.name = "samples",
-     .kind = FIELD_COUNT,
-     .offset = AT(samples),
-     .min = 1,
-     .max = UINT32_MAX,
-     .value = 512,
-     .help = "calibration samples to look at, spread evenly over the data"},
+    REFIT_FIELDS(struct options),
     {0},
 };
 

@@ -12,9 +12,26 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "compress/pass.h"
 
 struct graph;
 struct pass_context;
+
+/* The last rows of a table of a pass that fits weights to calibration data; `type` is its options, with the members
+ * `damping` and `samples`. */
+#define REFIT_FIELDS(type)                                                                         \
+    {.name = "damping",                                                                            \
+     .kind = FIELD_NUMBER,                                                                         \
+     .offset = offsetof(type, damping),                                                            \
+     .min = 0,                                                                                     \
+     .max = 1,                                                                                     \
+     .value = 0.001,                                                                               \
+     .help = "added to the diagonal of the inputs' matrix, relative to its mean"},                 \
+    {                                                                                              \
+        .name = "samples", .kind = FIELD_COUNT, .offset = offsetof(type, samples), .min = 1,       \
+        .max = UINT32_MAX, .value = 512,                                                           \
+        .help = "calibration samples to look at, spread evenly over the data"                      \
+    }
 
 /* Which channels of the original's layer of that name the changed layer has, ascending; NULL: all. */
 typedef const uint32_t *(*refit_channels_fn)(void *arg, const char *layer);

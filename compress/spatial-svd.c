@@ -129,25 +129,15 @@ static const struct factor_method method = {
     .adjoint = adjoint,
 };
 
-static int check(const void *options, struct diag *diag) {
-    return rank_check(&((const struct factor_options *)options)->rank, diag);
-}
-
 static int run(struct pass_context *context, const void *options) {
     return factor_run(context, options, &method);
 }
 
-static const struct pass_field fields[] = {
-    RANK_FIELDS(struct factor_options),
-    FACTOR_FIT_FIELDS(struct factor_options),
-    {0},
-};
-
 const struct pass pass_spatial_svd = {
     .name = "spatial-svd",
     .summary = "k x k convolutions as k x 1, then 1 x k",
-    .fields = fields,
+    .fields = factor_fields,
     .options_size = sizeof(struct factor_options),
-    .check = check,
+    .check = factor_check,
     .run = run,
 };

@@ -122,10 +122,6 @@ static bool can_matrix(const struct graph *graph, const struct layer *layer) {
                                           w->dims[3] == layer_input(graph, layer)->dims[3]);
 }
 
-static int check(const void *options, struct diag *diag) {
-    return rank_check(&((const struct factor_options *)options)->rank, diag);
-}
-
 static const struct factor_method svd_method = {
     .can = can_matrix,
     .what = "a float dense layer or 1 x 1 convolution without groups",
@@ -154,26 +150,20 @@ static int run_channel(struct pass_context *context, const void *options) {
     return factor_run(context, options, &channel_method);
 }
 
-static const struct pass_field fields[] = {
-    RANK_FIELDS(struct factor_options),
-    FACTOR_FIT_FIELDS(struct factor_options),
-    {0},
-};
-
 const struct pass pass_svd = {
     .name = "svd",
     .summary = "Dense layers and 1 x 1 convolutions as two of low rank",
-    .fields = fields,
+    .fields = factor_fields,
     .options_size = sizeof(struct factor_options),
-    .check = check,
+    .check = factor_check,
     .run = run_svd,
 };
 
 const struct pass pass_channel_svd = {
     .name = "channel-svd",
     .summary = "Convolutions as one with fewer filters, then 1 x 1",
-    .fields = fields,
+    .fields = factor_fields,
     .options_size = sizeof(struct factor_options),
-    .check = check,
+    .check = factor_check,
     .run = run_channel,
 };

@@ -193,7 +193,7 @@ static const struct factor_method method = {
 
 static int check(const void *options, struct diag *diag) {
     const struct factor_options *o = options;
-    int r = rank_check(&o->rank, diag);
+    int r = factor_check(options, diag);
     if (r == 0 && o->rank_out && !o->rank.rank)
         r = diag_set(diag, COMPRESS_E_INVALID, "rank_out: goes with rank, which is not given");
     return r;
